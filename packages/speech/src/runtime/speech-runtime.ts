@@ -1,0 +1,54 @@
+import type { ModelInfo } from "../model/model-info.ts";
+import type { SpeechCheckpoint, SpeechEvent } from "../speech-events.ts";
+import type { SpeechOptions } from "../speech-options.ts";
+
+export type TranscribeRequest = {
+  /** Unique among running requests; also seeds sampling, so give a job the same id in every attempt. */
+  id: string;
+  /** Folder of the model. */
+  model: string;
+  /** File of 16 kHz mono signed 16-bit little-endian samples, without header. */
+  pcmPath: string;
+  options: SpeechOptions;
+  /** Go on after this checkpoint of an earlier attempt of the same request. */
+  resume?: SpeechCheckpoint;
+};
+
+export type SpeechRuntimeSettings = {
+  /** Providers of onnxruntime in order of preference, e.g. `["cpu"]`. */
+  executionProviders: readonly string[];
+  intraOpThreads: number;
+  /** The child ends, and gives its memory back, after this long without a request. Default 300. */
+  modelIdleSeconds?: number;
+  log?: (entry: SpeechLogEntry) => void;
+};
+
+export type SpeechLogEntry = { level: "debug" | "info" | "warn" | "error"; message: string; [field: string]: unknown };
+
+export type ChildExit = { pid: number; code: number | null; signal: string | null; reason: string; requests: string[] };
+
+export type RuntimeHealth = {
+  state: "stopped" | "starting" | "running" | "closed";
+  pid?: number;
+  activeRequests: number;
+  /** Age of the child's last heartbeat. */
+  heartbeatAgeMs?: number;
+  operation?: string;
+  childStarts: number;
+};
+
+/** The speech engine as its owner sees it: one child process at a time, started on first use and after each death. */
+export interface SpeechRuntime {
+  /**
+   * Transcribes a file; windows come as they are finished. Ends with `done`, or throws a SpeechError. Aborting `signal`
+   * ends it at once as `cancelled`; leaving the loop early stops the work too.
+   */
+  transcribe(request: TranscribeRequest, signal: AbortSignal): AsyncIterable<SpeechEvent>;
+  health(): RuntimeHealth;
+  /** Reads a model folder's own files, without loading the model. Throws `model_unavailable` or `invalid_model`. */
+  modelInfo(folder: string): Promise<ModelInfo>;
+  on(event: "child-exit", listener: (exit: ChildExit) => void): void;
+  off(event: "child-exit", listener: (exit: ChildExit) => void): void;
+  /** Ends running requests as `cancelled` and the child with them. */
+  close(): Promise<void>;
+}
