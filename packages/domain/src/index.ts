@@ -1,1 +1,11 @@
-export {};
+export * from "./api-key.ts";
+export * from "./engine.ts";
+export * from "./errors.ts";
+export * from "./job-options.ts";
+export * from "./job-state.ts";
+export * from "./safe-text.ts";
+export * from "./subtitles/render.ts";
+export type { SubtitleOptions } from "./subtitles/wrap-cues.ts";
+export * from "./transcript.ts";
+export * from "./uuid-v7.ts";
+export * from "./webhook-event.ts";

@@ -1,0 +1,32 @@
+import { listOf, setting, whole } from "../setting.ts";
+
+export const WORKER_ROLES = ["transcription", "webhooks", "maintenance"] as const;
+
+export const jobSettings = {
+  WORKER_ROLES: setting(listOf(WORKER_ROLES), {
+    fallback: "transcription,webhooks,maintenance",
+    description: "What a worker does",
+  }),
+  WORKER_CONCURRENCY: setting(whole(1, 256), { fallback: "2", description: "Jobs that a worker transcribes at once" }),
+  LEASE_SECONDS: setting(whole(1, 3600), { fallback: "30", description: "How long a silent worker keeps a job" }),
+  SWEEP_INTERVAL_SECONDS: setting(whole(1, 3600), {
+    fallback: "10",
+    description: "How often what was left behind is looked for",
+  }),
+  DISPATCH_WINDOW: setting(whole(1, 100_000), {
+    description: "Messages kept in the queue; absent: four for each live slot, at least 16",
+  }),
+  MAX_ATTEMPTS: setting(whole(1, 100), {
+    fallback: "3",
+    description: "Attempts that may end in an error worth a retry",
+  }),
+  JOB_TIMEOUT_FACTOR: setting(whole(1, 1000), {
+    fallback: "20",
+    description: "An attempt ends after this many times its audio's length (and never before ten minutes)",
+  }),
+  SHUTDOWN_GRACE_SECONDS: setting(whole(0, 3600), {
+    fallback: "25",
+    description: "How long work may go on after SIGTERM before it is handed back",
+  }),
+  MAX_AUDIO_SECONDS: setting(whole(1, 1_000_000), { fallback: "36000", description: "Longest audio of a job" }),
+} as const;

@@ -1,0 +1,15 @@
+import { list, setting, text, whole } from "../setting.ts";
+
+export const outboundSettings = {
+  ALLOW_PRIVATE_NETWORKS: setting(list, {
+    fallback: "",
+    description: "Networks (CIDR) inside that URLs may reach, on any port but our own",
+  }),
+  FETCH_ALLOWED_PORTS: setting(list, { fallback: "", description: "Ports that URLs may name besides 80 and 443" }),
+  FETCH_TIMEOUT_SECONDS: setting(whole(1, 86_400), { fallback: "300", description: "Longest fetch of an audio URL" }),
+  WEBHOOK_SECRET: setting(text, { secret: true, description: "Signing secret of the default tenant, `whsec_…`" }),
+  WEBHOOK_RETRY_SCHEDULE: setting(list, {
+    fallback: "5,300,1800,7200,18000,36000,50400,72000,86400",
+    description: "Seconds before each further try of a delivery",
+  }),
+} as const;

@@ -1,0 +1,22 @@
+import { list, listOf, setting, text, whole } from "../setting.ts";
+
+export const speechSettings = {
+  SCRIBE_MODEL: setting(text, {
+    fallback: "whisper-nano.en",
+    description: "The default model: a bundled name or a folder",
+  }),
+  SCRIBE_MODELS: setting(list, { fallback: "", description: "Further models that callers may name" }),
+  SCRIBE_MODEL_DIR: setting(text, { description: "Folder of models; absent: `models` of the installation" }),
+  EXECUTION_PROVIDERS: setting(listOf(["auto", "cuda", "webgpu", "cpu"]), {
+    fallback: "auto",
+    description: "Where models run: the first that works (`auto` = cuda, webgpu, cpu)",
+  }),
+  INTRA_OP_THREADS: setting(whole(0, 1024), {
+    fallback: "0",
+    description: "Threads of one run; 0: the machine's cores",
+  }),
+  MODEL_IDLE_SECONDS: setting(whole(0, 10_000_000), {
+    fallback: "900",
+    description: "An unused speech process ends after this time, and gives its memory back; 0: never",
+  }),
+} as const;

@@ -1,0 +1,231 @@
+import { z } from "zod";
+import { PRIORITIES, type Priority } from "./job-state.ts";
+import { isUnsafeText } from "./safe-text.ts";
+import { DEFAULT_WEBHOOK_EVENTS, WEBHOOK_EVENTS } from "./webhook-event.ts";
+
+/** What a person may type: no NUL, no lone surrogate, a length that has a reason at each place. */
+export const safeText = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    .refine((text) => !isUnsafeText(text), "must not contain NUL or lone surrogates");
+
+/** A signed S3 URL with a session token runs to about 2,000 characters. */
+export const MAX_URL_LENGTH = 4096;
+export const MAX_METADATA_BYTES = 16 * 1024;
+
+const httpUrl = safeText(MAX_URL_LENGTH).refine(
+  (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+  "must be an http or https URL",
+);
+
+const metadataValue = z.union([safeText(MAX_METADATA_BYTES), z.number(), z.boolean(), z.null()]);
+
+/**
+ * The caller's own flat object. `synthetic` alone may be deeper: it is the script of the rehearsal engine.
+ * Keys that name an object's machinery are unknown fields like any other.
+ */
+export const metadataSchema = z
+  .record(safeText(256), z.unknown())
+  .superRefine((metadata, context) => {
+    for (const key of Object.keys(metadata)) {
+      if (key === "__proto__" || key === "constructor" || key === "prototype") {
+        context.addIssue({ code: "custom", path: [key], message: "is not a field" });
+      } else if (key !== "synthetic" && !metadataValue.safeParse(metadata[key]).success) {
+        context.addIssue({ code: "custom", path: [key], message: "must be a string, a number, a boolean or null" });
+      }
+    }
+    if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES) {
+      context.addIssue({ code: "custom", message: `must be at most ${MAX_METADATA_BYTES} bytes of JSON` });
+    }
+  })
+  .meta({ description: "The caller's own flat JSON object (at most 16 KiB), given back everywhere" });
+
+const offsetSeconds = z.number().min(0).max(1_000_000);
+
+/** How audio becomes text; stored with the job, and part of what a checkpoint must agree with. */
+export const transcriptionFields = {
+  language: z
+    .string()
+    .regex(/^([a-z]{2,3}|auto)$/i, "must be an ISO 639-1 code or `auto`")
+    .transform((code) => code.toLowerCase())
+    .optional()
+    .meta({ description: "ISO 639-1 code; `auto` or absent to detect" }),
+  multilingual: z.boolean().optional().meta({ description: "Detect the language of each window" }),
+  task: z.enum(["transcribe", "translate"]).optional(),
+  prompt: safeText(4096).optional(),
+  hotwords: z.array(safeText(128)).max(256).optional(),
+  mode: z.enum(["packed", "sequential", "dialogue", "mono"]).optional(),
+  temperature: z
+    .union([z.number().min(0).max(1), z.array(z.number().min(0).max(1)).min(1).max(10)])
+    .optional()
+    .meta({ description: "A temperature, or the list that the fallback goes through" }),
+  beam_size: z.int().min(1).max(16).optional(),
+  best_of: z.int().min(1).max(16).optional(),
+  patience: z.number().min(0.1).max(10).optional(),
+  length_penalty: z.number().min(-1).max(1).optional(),
+  compression_ratio_threshold: z.number().min(0).max(100).nullable().optional(),
+  logprob_threshold: z.number().min(-100).max(0).nullable().optional(),
+  no_speech_threshold: z.number().min(0).max(1).nullable().optional(),
+  condition_on_previous_text: z.boolean().optional(),
+  suppress_tokens: z.array(z.int().min(-1).max(1_000_000)).max(1024).optional(),
+  prefix: safeText(1024).optional(),
+  guards: z.record(z.string().max(64), z.boolean()).optional(),
+  cache: z.boolean().optional(),
+  lexicon: safeText(128).optional(),
+  redact: z.array(safeText(32)).max(32).optional(),
+  enhance: z.record(z.string().max(64), z.unknown()).optional(),
+  word_timestamps: z.boolean().optional(),
+  vad: z.boolean().optional(),
+  diarize: z.boolean().optional(),
+  num_speakers: z.int().min(1).max(50).optional(),
+  min_speakers: z.int().min(1).max(50).optional(),
+  max_speakers: z.int().min(1).max(50).optional(),
+  channels: z.enum(["mix", "split"]).optional(),
+  clip: z
+    .strictObject({ start: offsetSeconds.optional(), end: offsetSeconds.optional() })
+    .refine(({ start = 0, end }) => end === undefined || end > start, {
+      path: ["end"],
+      message: "must be after `start`",
+    })
+    .optional(),
+  extra_data: z.boolean().optional(),
+} as const;
+
+const transcriptionOptions = z.object(transcriptionFields);
+export type TranscriptionOptions = z.output<typeof transcriptionOptions>;
+
+/** Options as a stored job holds them; what an older or newer replica wrote beside them is left alone. */
+export function readStoredOptions(stored: unknown): TranscriptionOptions {
+  return transcriptionOptions.parse(stored);
+}
+
+export const ENGINE_ALIASES: Readonly<Record<string, string>> = { "faster-whisper": "onnx", "stable-whisper": "onnx" };
+
+/** What a job carries beside its source, as JSON body or as form fields. */
+export const jobFields = {
+  engine: z.enum(["onnx", "faster-whisper", "stable-whisper", "openai", "assemblyai", "synthetic"]).optional(),
+  model: safeText(256).min(1).optional(),
+  ...transcriptionFields,
+  priority: z.enum(Object.keys(PRIORITIES) as [Priority, ...Priority[]]).optional(),
+  webhook_url: httpUrl.optional(),
+  webhook_events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).max(WEBHOOK_EVENTS.length).optional(),
+  webhook_secret: safeText(256).optional(),
+  recording_id: safeText(256).optional(),
+  metadata: metadataSchema.optional(),
+} as const;
+
+/**
+ * Options of the contract that this version does not carry out yet. A value that would change anything is refused by
+ * name; one that asks for what happens anyway is let through.
+ */
+const NOT_AVAILABLE: Partial<Record<keyof typeof jobFields, (value: never) => boolean>> = {
+  multilingual: (value: boolean) => value,
+  hotwords: (value: string[]) => value.length > 0,
+  mode: (value: string) => value === "packed" || value === "dialogue",
+  beam_size: (value: number) => value > 1,
+  best_of: (value: number) => value > 1,
+  patience: () => true,
+  length_penalty: () => true,
+  prefix: () => true,
+  guards: () => true,
+  cache: (value: boolean) => value,
+  lexicon: () => true,
+  redact: (value: string[]) => value.length > 0,
+  enhance: () => true,
+  vad: (value: boolean) => value,
+  diarize: (value: boolean) => value,
+  num_speakers: () => true,
+  min_speakers: () => true,
+  max_speakers: () => true,
+  channels: (value: string) => value === "split",
+  engine: (value: string) => value === "openai" || value === "assemblyai",
+};
+
+function refuseUnavailable(input: object, context: z.RefinementCtx): void {
+  for (const [field, value] of Object.entries(input)) {
+    const asksForIt = NOT_AVAILABLE[field as keyof typeof jobFields];
+    if (value !== undefined && asksForIt?.(value as never)) {
+      context.addIssue({ code: "custom", path: [field], message: "is not available in this version" });
+    }
+  }
+}
+
+/** Body of `POST /transcribe`. */
+export const transcribeBody = z
+  .strictObject({ url: httpUrl.optional(), upload_id: z.string().max(64).optional(), ...jobFields })
+  .superRefine((body, context) => {
+    if ((body.url === undefined) === (body.upload_id === undefined)) {
+      context.addIssue({ code: "custom", path: ["url"], message: "exactly one of `url` and `upload_id` is needed" });
+    }
+    refuseUnavailable(body, context);
+  });
+
+/** Form fields of `POST /transcribe/upload`, after `readFormFields`. */
+export const uploadFields = z.strictObject(jobFields).superRefine(refuseUnavailable);
+
+export type TranscribeBody = z.output<typeof transcribeBody>;
+export type UploadFields = z.output<typeof uploadFields>;
+
+const TEXT_FIELDS = new Set<string>([
+  ...["engine", "model", "language", "task", "prompt", "mode", "prefix", "lexicon", "channels"],
+  ...["priority", "webhook_url", "webhook_secret", "recording_id"],
+]);
+
+/**
+ * Form fields are text: booleans read `true|false`, numbers, lists and objects are JSON. A value that is no JSON stays
+ * the text it is, so that the schema names the field and what it should be.
+ */
+export function readFormFields(fields: ReadonlyMap<string, string>): Record<string, unknown> {
+  const input: Record<string, unknown> = Object.create(null);
+  for (const [name, text] of fields) {
+    input[name] = TEXT_FIELDS.has(name) ? text : parseJsonOr(text);
+  }
+  return input;
+}
+
+function parseJsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+export interface JobRequest {
+  engine: string;
+  model: string | undefined;
+  options: TranscriptionOptions;
+  priority: number;
+  webhookUrl: string | undefined;
+  webhookEvents: readonly string[];
+  webhookSecret: string | undefined;
+  recordingId: string | undefined;
+  metadata: Record<string, unknown>;
+}
+
+/** Sorts a parsed body into what a job is made of. */
+export function toJobRequest(fields: UploadFields): JobRequest {
+  const {
+    engine = "onnx",
+    model,
+    priority,
+    webhook_url,
+    webhook_events,
+    webhook_secret,
+    recording_id,
+    metadata,
+    ...rest
+  } = fields;
+  return {
+    engine: ENGINE_ALIASES[engine] ?? engine,
+    model,
+    options: transcriptionOptions.parse(rest),
+    priority: PRIORITIES[priority ?? "normal"],
+    webhookUrl: webhook_url,
+    webhookEvents: webhook_events ?? DEFAULT_WEBHOOK_EVENTS,
+    webhookSecret: webhook_secret,
+    recordingId: recording_id,
+    metadata: metadata ?? {},
+  };
+}
