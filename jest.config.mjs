@@ -4,6 +4,8 @@ import { selectTests } from "./scripts/select-tests.mjs";
 export default {
   rootDir: import.meta.dirname,
   testEnvironment: "<rootDir>/scripts/jest-environment.mjs",
+  globalSetup: "<rootDir>/scripts/jest-global-setup.mjs",
+  globalTeardown: "<rootDir>/scripts/jest-global-teardown.mjs",
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "\\.ts$": [

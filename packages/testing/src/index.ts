@@ -1,1 +1,11 @@
-export {};
+export { createTestDatabase, type TestDatabase } from "./create-test-database.ts";
+export { sampleDialogue, speechFixture } from "./fixtures.ts";
+export { freePort } from "./free-port.ts";
+export { makeWav, type Signal, silence, tone } from "./make-wav.ts";
+export { type FileFault, type FileServer, type ServedFile, startFileServer } from "./start-file-server.ts";
+export { type ProcessExit, type RunningProcess, startProcess } from "./start-process.ts";
+export { type ReceivedRequest, type Receiver, type ReceiverAnswer, startReceiver } from "./start-receiver.ts";
+export { startTestPostgres, type TestPostgres } from "./start-test-postgres.ts";
+export { startTestRedis, type TestRedis } from "./start-test-redis.ts";
+export { openTestServers } from "./test-servers.ts";
+export { waitFor } from "./wait-for.ts";

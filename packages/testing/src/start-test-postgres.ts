@@ -1,0 +1,16 @@
+import { startThrowAwayPostgres, TEST_SERVERS } from "./test-servers.ts";
+
+export type TestPostgres = { url: string; stop(): Promise<void> };
+
+/**
+ * The Postgres of this test run: one server for all files, without fsync; `stop` leaves it to the others. With `alone`,
+ * and outside a test run, one for the caller alone, which `stop` ends and removes.
+ */
+export async function startTestPostgres(options: { alone?: boolean; fsync?: boolean } = {}): Promise<TestPostgres> {
+  const servers = process.env[TEST_SERVERS];
+  if (options.alone || options.fsync || !servers) return startThrowAwayPostgres({ fsync: options.fsync ?? false });
+  const response = await fetch(`${servers}/postgres`, { signal: AbortSignal.timeout(90_000) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`The test run's Postgres did not start: ${text}`);
+  return { url: text, stop: async () => {} };
+}
