@@ -6,6 +6,8 @@ import { startTestPostgres } from "./start-test-postgres.ts";
 /** Held while the template is made: the first file of a run migrates, the others wait and clone. */
 const TEMPLATE_LOCK = 7_204_511;
 
+type Migrate = (database: { url: string }) => Promise<unknown>;
+
 export type TestDatabase = {
   url: string;
   /** Removes the database, closing whatever is still connected. */
@@ -13,11 +15,11 @@ export type TestDatabase = {
 };
 
 /**
- * A fresh, migrated database, cloned from a template that the first caller of the run makes: some 20 ms instead of all
+ * A fresh, migrated database, cloned from a template that the first caller of the run makes, instead of running all
  * migrations. `migrate: null` gives an empty one.
  */
 export async function createTestDatabase(
-  options: { migrate?: ((url: string) => Promise<void>) | null; server?: { url: string } } = {},
+  options: { migrate?: Migrate | null; server?: { url: string } } = {},
 ): Promise<TestDatabase> {
   const { migrate = migrateDatabase, server: given } = options;
   const server = given ?? (await startTestPostgres());
@@ -33,7 +35,7 @@ export async function createTestDatabase(
   };
 }
 
-async function ensureTemplate(serverUrl: string, migrate: (url: string) => Promise<void>): Promise<string> {
+async function ensureTemplate(serverUrl: string, migrate: Migrate): Promise<string> {
   const name = `migrated_${migrate.name.toLowerCase().replace(/[^a-z0-9_]/g, "")}`;
   await asOwner(serverUrl, async (client) => {
     await client.query("SELECT pg_advisory_lock($1)", [TEMPLATE_LOCK]);
@@ -42,7 +44,7 @@ async function ensureTemplate(serverUrl: string, migrate: (url: string) => Promi
     // One that is no template yet was cut off in the middle.
     await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     await client.query(`CREATE DATABASE ${name}`);
-    await migrate(databaseUrl(serverUrl, name));
+    await migrate({ url: databaseUrl(serverUrl, name) });
     // A template with a connection cannot be cloned: whatever the migration left open is closed, and stays so.
     await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false IS_TEMPLATE true`);
     await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", [name]);

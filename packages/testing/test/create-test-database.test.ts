@@ -18,7 +18,7 @@ async function query(url: string, sql: string) {
 }
 
 let migrations = 0;
-async function migrateForThisTest(url: string) {
+async function migrateForThisTest({ url }: { url: string }) {
   migrations += 1;
   await query(url, "CREATE TABLE things (id int)");
 }
@@ -40,7 +40,7 @@ test("databases made at the same time are migrated once, and are apart", async (
 });
 
 test("a migration that fails is not taken for a template", async () => {
-  async function failsTheFirstTime(url: string) {
+  async function failsTheFirstTime({ url }: { url: string }) {
     await query(url, "CREATE TABLE half (id int)");
     migrations += 1;
     if (migrations === 2) throw new Error("cut off");
