@@ -1,0 +1,83 @@
+import { uuidV7 } from "@scribe/domain";
+import { type Database, inTransaction } from "../open-database.ts";
+import { webhookSecrets } from "../tenants/tenants.ts";
+
+export interface ClaimedDelivery {
+  id: string;
+  tenantId: string;
+  jobId: string | null;
+  type: string;
+  url: string;
+  body: string;
+  /** Tries before this one. */
+  attempts: number;
+  leaseEpoch: number;
+  createdAt: Date;
+  /** Plain, newest first: the job's own, else the tenant's (two while one is being rotated). */
+  secrets: string[];
+}
+
+/** Tries to take a delivery, by the same rule as a job's claim. */
+export async function claimDelivery(
+  db: Database,
+  id: string,
+  { leaseSeconds }: { leaseSeconds: number },
+): Promise<ClaimedDelivery | null> {
+  const { rows } = await db.pool.query<Omit<ClaimedDelivery, "secrets"> & { secretEncrypted: string | null }>({
+    name: "claim-delivery",
+    text: `UPDATE webhook_deliveries
+           SET lease_epoch = lease_epoch + 1, lease_until = now() + $2 * interval '1 second', dispatched_at = NULL
+           WHERE id = $1 AND status = 'pending' AND next_run_at <= now() AND (lease_until IS NULL OR lease_until < now())
+           RETURNING id, tenant_id AS "tenantId", job_id AS "jobId", type, url, body, attempts,
+             lease_epoch AS "leaseEpoch", created_at AS "createdAt", secret_encrypted AS "secretEncrypted"`,
+    values: [id, leaseSeconds],
+  });
+  const row = rows[0];
+  if (!row) return null;
+  const { secretEncrypted, ...delivery } = row;
+  const secrets =
+    secretEncrypted === null ? await webhookSecrets(db, row.tenantId) : [db.secrets.decrypt(secretEncrypted)];
+  return { ...delivery, secrets };
+}
+
+export interface DeliveryTry {
+  /** The answer's, null where there was none. */
+  status: number | null;
+  durationMs: number;
+  error?: string | undefined;
+  responseExcerpt?: string | undefined;
+  outcome: "delivered" | "failed" | "skipped" | { retryInSeconds: number };
+}
+
+/** Records how a try went. False: the lease was lost; another worker tries, with the same id. */
+export async function finishDeliveryTry(
+  db: Database,
+  delivery: { id: string; epoch: number },
+  result: DeliveryTry,
+): Promise<boolean> {
+  const { outcome } = result;
+  const retry = typeof outcome === "object";
+  return await inTransaction(db, async (client) => {
+    const { rowCount } = await client.query(
+      `UPDATE webhook_deliveries SET status = $3::delivery_status, attempts = attempts + 1, lease_until = NULL,
+         dispatched_at = NULL, next_run_at = now() + $4 * interval '1 second',
+         finished_at = CASE WHEN $3 = 'pending' THEN NULL ELSE now() END
+       WHERE id = $1 AND lease_epoch = $2 AND status = 'pending'`,
+      [delivery.id, delivery.epoch, retry ? "pending" : outcome, retry ? outcome.retryInSeconds : 0],
+    );
+    if (rowCount === 0) return false;
+    await client.query(
+      `INSERT INTO webhook_attempts (id, delivery_id, status, duration_ms, error, response_excerpt)
+       VALUES ($1, $2, $3, $4, $5, $6)`,
+      [
+        uuidV7(),
+        delivery.id,
+        result.status,
+        Math.round(result.durationMs),
+        result.error ?? null,
+        result.responseExcerpt ?? null,
+      ],
+    );
+    return true;
+  });
+}

@@ -1,0 +1,160 @@
+import type { JobStatus, Segment, Transcript } from "@scribe/domain";
+import { type Database, inTransaction } from "../open-database.ts";
+import { createJob, type Idempotency, type KeptAnswer, type NewJob, readKeptAnswer } from "./create-job.ts";
+import { endJob } from "./end-job.ts";
+import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
+import { readSegments, readTranscript } from "./read-transcript.ts";
+import type { JobEventRow } from "./write-events.ts";
+
+export interface JobFilter {
+  limit: number;
+  /** The last row of the page before. */
+  cursor?: { createdAt: Date; id: string } | undefined;
+  status?: JobStatus | undefined;
+  createdAfter?: Date | undefined;
+  createdBefore?: Date | undefined;
+  recordingId?: string | undefined;
+}
+
+export interface QueuePosition {
+  position: number;
+  audio_seconds_ahead: number;
+}
+
+/** Where nothing is known of a tenant's recordings: five minutes. */
+const USUAL_AUDIO_SECONDS = 300;
+
+/**
+ * What a tenant may do with its own jobs. Everything the API knows of jobs goes through here, and every statement is
+ * bound to the tenant: an id of another tenant finds nothing, like one that never was.
+ */
+export function tenantJobs(db: Database, tenantId: string) {
+  const mine = async (id: string): Promise<boolean> => {
+    const { rowCount } = await db.pool.query("SELECT 1 FROM jobs WHERE id = $1 AND tenant_id = $2", [id, tenantId]);
+    return rowCount === 1;
+  };
+
+  return {
+    create: (job: NewJob, idempotency?: Idempotency): Promise<JobRow> => createJob(db, tenantId, job, idempotency),
+
+    keptAnswer: (route: string, key: string): Promise<(KeptAnswer & { fingerprint: string }) | null> =>
+      readKeptAnswer(db, tenantId, route, key),
+
+    async get(id: string): Promise<JobRow | null> {
+      const { rows } = await db.pool.query({
+        name: "get-job",
+        text: `SELECT ${JOB_COLUMNS} FROM jobs WHERE id = $1 AND tenant_id = $2`,
+        values: [id, tenantId],
+      });
+      return rows.length === 0 ? null : toJobRow(rows[0]);
+    },
+
+    /** Newest first. */
+    async list(filter: JobFilter): Promise<JobRow[]> {
+      const values: unknown[] = [tenantId];
+      const where = ["tenant_id = $1"];
+      const add = (value: unknown, condition: (parameter: string) => string) => {
+        if (value === undefined) return;
+        values.push(value);
+        where.push(condition(`$${values.length}`));
+      };
+      add(filter.status, (p) => `status = ${p}::job_status`);
+      add(filter.createdAfter, (p) => `created_at > ${p}`);
+      add(filter.createdBefore, (p) => `created_at < ${p}`);
+      add(filter.recordingId, (p) => `recording_id = ${p}`);
+      if (filter.cursor) {
+        values.push(filter.cursor.createdAt, filter.cursor.id);
+        where.push(`(created_at, id) < ($${values.length - 1}, $${values.length}::uuid)`);
+      }
+      values.push(filter.limit);
+      const { rows } = await db.pool.query(
+        `SELECT ${JOB_COLUMNS} FROM jobs WHERE ${where.join(" AND ")}
+         ORDER BY created_at DESC, id DESC LIMIT $${values.length}`,
+        values,
+      );
+      return rows.map(toJobRow);
+    },
+
+    /** How many wait before a pending job, and their audio; null for any other. */
+    async queuePosition(job: JobRow): Promise<QueuePosition | null> {
+      if (job.status !== "pending" || job.tenantId !== tenantId) return null;
+      const { rows } = await db.pool.query<{ ahead: number; seconds: number }>({
+        name: "queue-position",
+        text: `SELECT count(*)::int AS ahead, coalesce(sum(audio_seconds), 0) AS seconds FROM jobs
+               WHERE status = 'pending' AND (priority, created_at, id) < ($1::smallint, $2::timestamptz, $3::uuid)`,
+        values: [job.priority, job.createdAt, job.id],
+      });
+      return { position: (rows[0]?.ahead ?? 0) + 1, audio_seconds_ahead: Math.round(rows[0]?.seconds ?? 0) };
+    },
+
+    async transcript(id: string): Promise<Transcript | null> {
+      return (await mine(id)) ? await readTranscript(db.pool, id) : null;
+    },
+
+    async segments(id: string): Promise<Segment[]> {
+      return (await mine(id)) ? await readSegments(db.pool, id) : [];
+    },
+
+    /** The durable events behind an ordinal, oldest first. */
+    async events(id: string, afterOrdinal: number, limit: number): Promise<JobEventRow[]> {
+      const { rows } = await db.pool.query<JobEventRow>({
+        name: "read-events",
+        text: `SELECT e.ordinal, e.type, e.data, e.created_at AS "createdAt" FROM job_events e JOIN jobs j ON j.id = e.job_id
+               WHERE e.job_id = $1 AND j.tenant_id = $2 AND e.ordinal > $3 ORDER BY e.ordinal LIMIT $4`,
+        values: [id, tenantId, afterOrdinal, limit],
+      });
+      return rows;
+    },
+
+    /** Status, epoch, event and delivery in one transaction; null where the job is not the tenant's. */
+    async cancel(id: string): Promise<{ outcome: "cancelled" | "was_terminal"; job: JobRow } | null> {
+      if (!(await mine(id))) return null;
+      const cancelled = await inTransaction(db, (client) =>
+        endJob(db, client, id, "cancelled", null, { sql: "tenant_id", value: tenantId }),
+      );
+      if (cancelled) return { outcome: "cancelled", job: cancelled };
+      const job = await this.get(id);
+      return job && { outcome: "was_terminal", job };
+    },
+
+    /**
+     * Erases a finished job with everything in the database that came of it, and says which objects the caller must
+     * remove. `live` where it has not ended; null where it is not the tenant's.
+     */
+    async erase(id: string): Promise<{ audioKeys: string[] } | "live" | null> {
+      return await inTransaction(db, async (client) => {
+        const { rows } = await client.query<{ status: JobStatus; audio_key: string | null; source: JobRow["source"] }>(
+          "SELECT status, audio_key, source FROM jobs WHERE id = $1 AND tenant_id = $2 FOR UPDATE",
+          [id, tenantId],
+        );
+        const job = rows[0];
+        if (!job) return null;
+        if (job.status === "pending" || job.status === "processing") return "live";
+        await client.query("DELETE FROM jobs WHERE id = $1", [id]);
+        await client.query(`DELETE FROM idempotency_records WHERE tenant_id = $1 AND response->>'job_id' = $2`, [
+          tenantId,
+          id,
+        ]);
+        // An upload, or a retry's audio, may serve other jobs still.
+        const { rowCount: others } = await client.query("SELECT 1 FROM jobs WHERE audio_key = $1 LIMIT 1", [
+          job.audio_key,
+        ]);
+        return { audioKeys: job.audio_key === null || others === 1 ? [] : [job.audio_key] };
+      });
+    },
+
+    /** Seconds that a URL's audio probably has: the mean of the tenant's last 100 decoded jobs. */
+    async estimateAudioSeconds(): Promise<number> {
+      const { rows } = await db.pool.query<{ mean: number | null }>({
+        name: "estimate-audio-seconds",
+        text: `SELECT avg(duration) AS mean FROM (
+                 SELECT duration FROM jobs WHERE tenant_id = $1 AND duration IS NOT NULL ORDER BY created_at DESC LIMIT 100
+               ) AS last`,
+        values: [tenantId],
+      });
+      return rows[0]?.mean ?? USUAL_AUDIO_SECONDS;
+    },
+  };
+}
+
+export type TenantJobs = ReturnType<typeof tenantJobs>;

@@ -1,0 +1,52 @@
+import type { JobStatus, WebhookEvent } from "@scribe/domain";
+import { uuidV7 } from "@scribe/domain";
+import type { PoolClient } from "pg";
+import { webhookBody } from "../deliveries/webhook-body.ts";
+import type { Database } from "../open-database.ts";
+import type { JobRow } from "./job-row.ts";
+
+export interface JobEventRow {
+  ordinal: number;
+  type: "status" | "segment" | "done";
+  data: Record<string, unknown>;
+  createdAt: Date;
+}
+
+/** What the durable `status` and `done` events say. */
+export function statusEventData(job: Pick<JobRow, "id" | "status" | "error">): Record<string, unknown> {
+  return { job_id: job.id, status: job.status, ...(job.error === null ? {} : { error: job.error }) };
+}
+
+const EVENT_OF_STATUS = {
+  processing: "job.started",
+  completed: "job.completed",
+  failed: "job.failed",
+  cancelled: "job.cancelled",
+} as const satisfies Record<Exclude<JobStatus, "pending">, WebhookEvent>;
+
+/**
+ * Inside the transaction that changed a job's status: tells it to whoever watches and to the webhook. The caller's
+ * statement took as many ordinals as there are events (one, and one more for `done`).
+ *
+ * @param firstOrdinal of the events
+ */
+export async function tellStatus(db: Database, client: PoolClient, job: JobRow, firstOrdinal: number): Promise<void> {
+  const data = statusEventData(job);
+  const terminal = job.status !== "processing";
+  await client.query(
+    `INSERT INTO job_events (job_id, ordinal, type, data)
+     SELECT $1::uuid, $2::int + n, CASE n WHEN 0 THEN 'status' ELSE 'done' END, $3::jsonb FROM generate_series(0, $4::int) AS n`,
+    [job.id, firstOrdinal, JSON.stringify(data), terminal ? 1 : 0],
+  );
+  if (job.status === "pending") return;
+  const type = EVENT_OF_STATUS[job.status];
+  if (job.webhookUrl === null || !job.webhookEvents.includes(type)) return;
+  const sequence = job.webhookSequence + 1;
+  const body = await webhookBody(db, client, job, type, sequence);
+  await client.query(
+    `WITH bumped AS (UPDATE jobs SET webhook_sequence = $2 WHERE id = $1)
+     INSERT INTO webhook_deliveries (id, tenant_id, job_id, type, url, body, secret_encrypted, traceparent)
+     VALUES ($3, $4, $1, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
+    [job.id, sequence, uuidV7(), job.tenantId, type, job.webhookUrl, body, job.webhookSecretEncrypted, job.traceparent],
+  );
+}

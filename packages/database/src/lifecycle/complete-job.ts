@@ -1,0 +1,75 @@
+import type { DiarizationTurn, Segment } from "@scribe/domain";
+import { JOB_COLUMNS, toJobRow } from "../jobs/job-row.ts";
+import { tellStatus } from "../jobs/write-events.ts";
+import { type Database, inTransaction } from "../open-database.ts";
+import type { Lease } from "./claim-job.ts";
+
+export interface JobOutcome {
+  text: string;
+  language: string | null;
+  languageProbability: number | null;
+  /** Seconds of audio. */
+  duration: number;
+  wordsMethod?: string | undefined;
+  speakers?: readonly string[] | undefined;
+  diarization?: { method: string; num_speakers: number; turns: DiarizationTurn[] } | undefined;
+  /** Only the segments that later steps changed; the windows wrote the rest. */
+  changedSegments?: readonly Segment[] | undefined;
+  warnings: readonly string[];
+}
+
+/**
+ * Commits a job: transcript, status, events and webhook delivery in one transaction. False: the lease was lost, and
+ * nothing was written.
+ */
+export async function completeJob(db: Database, lease: Lease, outcome: JobOutcome): Promise<boolean> {
+  return await inTransaction(db, async (client) => {
+    const { rows } = await client.query({
+      name: "complete-job",
+      text: `WITH transcript AS (
+          INSERT INTO transcripts (job_id, text, language, language_probability, duration, words_method, speakers, diarization)
+          SELECT id, $3, $4, $5, $6, $7, $8, $9 FROM jobs
+          WHERE id = $1 AND lease_epoch = $2 AND status = 'processing'
+        )
+        UPDATE jobs SET status = 'completed', phase = 'finalizing', progress = 100, completed_at = now(), updated_at = now(),
+          lease_until = NULL, dispatched_at = NULL, checkpoint = NULL, language = coalesce($4, language), duration = $6,
+          warnings = $10, next_ordinal = next_ordinal + 2
+        WHERE id = $1 AND lease_epoch = $2 AND status = 'processing'
+        RETURNING ${JOB_COLUMNS}`,
+      values: [
+        lease.jobId,
+        lease.epoch,
+        outcome.text,
+        outcome.language,
+        outcome.languageProbability,
+        outcome.duration,
+        outcome.wordsMethod ?? null,
+        [...(outcome.speakers ?? [])],
+        outcome.diarization === undefined ? null : JSON.stringify(outcome.diarization),
+        JSON.stringify(outcome.warnings),
+      ],
+    });
+    if (rows.length === 0) return false;
+    if (outcome.changedSegments && outcome.changedSegments.length > 0) {
+      const changed = outcome.changedSegments.map(({ id, start, end, text, ...data }) => ({
+        index: id,
+        start,
+        end,
+        text,
+        data,
+      }));
+      await client.query(
+        `INSERT INTO segments (job_id, index, start, "end", text, data)
+         SELECT $1, given.index, given.start, given."end", given.text, given.data
+         FROM jsonb_to_recordset($2::jsonb)
+           AS given(index int, start double precision, "end" double precision, text text, data jsonb)
+         ON CONFLICT (job_id, index) DO UPDATE
+           SET start = excluded.start, "end" = excluded."end", text = excluded.text, data = excluded.data`,
+        [lease.jobId, JSON.stringify(changed)],
+      );
+    }
+    const job = toJobRow(rows[0]);
+    await tellStatus(db, client, job, job.nextOrdinal - 2);
+    return true;
+  });
+}

@@ -1,0 +1,115 @@
+import type { Database } from "../open-database.ts";
+
+export type OutboxKind = "transcription" | "webhooks";
+
+/** A row that was put into the window: the message's id is made of both, its priority orders it among the others. */
+export interface DispatchedRow {
+  id: string;
+  dispatch: number;
+  /** 1 (first) … 2,000,000, for BullMQ. */
+  priority: number;
+}
+
+/** Width of a priority class: within one, a tenant's share decides. */
+const CLASS_WIDTH = 600_000;
+
+/**
+ * Chooses jobs for the free places of the window: by priority, then by how many of its tenant's jobs are running or in
+ * the window already, then by age. Rows that another dispatcher is taking are passed over.
+ */
+async function dispatchJobs(db: Database, window: number): Promise<DispatchedRow[]> {
+  const { rows } = await db.pool.query<{ id: string; dispatch: number; priority: number; share: number }>({
+    name: "dispatch-jobs",
+    text: `WITH free AS (
+        SELECT greatest(0, $1 - (SELECT count(*) FROM jobs WHERE dispatched_at IS NOT NULL)) AS places
+      ), busy AS (
+        SELECT tenant_id, count(*) AS jobs FROM jobs
+        WHERE dispatched_at IS NOT NULL OR (status = 'processing' AND lease_until IS NOT NULL) GROUP BY tenant_id
+      ), candidates AS (
+        SELECT due.id, due.priority, due.created_at,
+          coalesce(busy.jobs, 0) + row_number() OVER (PARTITION BY tenants.id, due.priority ORDER BY due.created_at, due.id) AS share
+        FROM tenants LEFT JOIN busy ON busy.tenant_id = tenants.id CROSS JOIN LATERAL (
+          SELECT id, priority, created_at FROM jobs
+          WHERE tenant_id = tenants.id AND status IN ('pending', 'processing') AND dispatched_at IS NULL
+            AND next_run_at <= now() AND (lease_until IS NULL OR lease_until < now())
+          ORDER BY priority, created_at, id LIMIT (SELECT places FROM free)
+        ) AS due
+      ), chosen AS (
+        SELECT id, share FROM candidates ORDER BY priority, share, created_at, id LIMIT (SELECT places FROM free)
+      ), locked AS (
+        SELECT jobs.id FROM jobs JOIN chosen USING (id) WHERE jobs.dispatched_at IS NULL FOR UPDATE OF jobs SKIP LOCKED
+      )
+      UPDATE jobs SET dispatched_at = now(), dispatch_count = dispatch_count + 1
+      FROM locked JOIN chosen USING (id) WHERE jobs.id = locked.id
+      RETURNING jobs.id, jobs.dispatch_count AS dispatch, jobs.priority, chosen.share::int AS share`,
+    values: [window],
+  });
+  return rows.map(({ id, dispatch, priority, share }) => ({
+    id,
+    dispatch,
+    priority: (priority - 1) * CLASS_WIDTH + Math.min(share, CLASS_WIDTH - 1) + 1,
+  }));
+}
+
+async function dispatchDeliveries(db: Database, window: number): Promise<DispatchedRow[]> {
+  const { rows } = await db.pool.query<{ id: string; dispatch: number }>({
+    name: "dispatch-deliveries",
+    text: `UPDATE webhook_deliveries SET dispatched_at = now(), dispatch_count = dispatch_count + 1
+      WHERE id IN (
+        SELECT id FROM webhook_deliveries
+        WHERE status = 'pending' AND dispatched_at IS NULL AND next_run_at <= now() AND (lease_until IS NULL OR lease_until < now())
+        ORDER BY next_run_at
+        LIMIT greatest(0, $1 - (SELECT count(*) FROM webhook_deliveries WHERE dispatched_at IS NOT NULL))
+        FOR UPDATE SKIP LOCKED
+      ) RETURNING id, dispatch_count AS dispatch`,
+    values: [window],
+  });
+  return rows.map((row) => ({ ...row, priority: 1 }));
+}
+
+const TABLES = { transcription: "jobs", webhooks: "webhook_deliveries" } as const;
+
+/** Puts due rows into the window until it holds `window`; the caller then sends their messages. */
+export async function dispatchRows(db: Database, kind: OutboxKind, window: number): Promise<DispatchedRow[]> {
+  return kind === "transcription" ? await dispatchJobs(db, window) : await dispatchDeliveries(db, window);
+}
+
+/** Rows whose message was sent longer ago than `seconds` and that nobody has claimed. */
+export async function findUnclaimed(
+  db: Database,
+  kind: OutboxKind,
+  seconds: number,
+): Promise<{ id: string; dispatch: number }[]> {
+  const { rows } = await db.pool.query<{ id: string; dispatch: number }>(
+    `SELECT id, dispatch_count AS dispatch FROM ${TABLES[kind]} WHERE dispatched_at < now() - $1 * interval '1 second'`,
+    [seconds],
+  );
+  return rows;
+}
+
+/** Takes rows out of the window whose message is not there, so that they are sent again. Counts what it mended. */
+export async function undispatch(
+  db: Database,
+  kind: OutboxKind,
+  rows: readonly { id: string; dispatch: number }[],
+): Promise<number> {
+  if (rows.length === 0) return 0;
+  const { rowCount } = await db.pool.query(
+    `UPDATE ${TABLES[kind]} AS t SET dispatched_at = NULL
+     FROM unnest($1::uuid[], $2::int[]) AS lost(id, dispatch)
+     WHERE t.id = lost.id AND t.dispatch_count = lost.dispatch AND t.dispatched_at IS NOT NULL`,
+    [rows.map(({ id }) => id), rows.map(({ dispatch }) => dispatch)],
+  );
+  return rowCount ?? 0;
+}
+
+/** Seconds until the next row is due, or null where none waits: the dispatcher sleeps no longer than that. */
+export async function secondsUntilDue(db: Database, kind: OutboxKind): Promise<number | null> {
+  const waiting = kind === "transcription" ? "status IN ('pending', 'processing')" : "status = 'pending'";
+  const { rows } = await db.pool.query<{ seconds: number | null }>(
+    `SELECT extract(epoch FROM min(greatest(next_run_at, coalesce(lease_until, next_run_at))) - now())::float8 AS seconds
+     FROM ${TABLES[kind]} WHERE ${waiting} AND dispatched_at IS NULL`,
+  );
+  const seconds = rows[0]?.seconds ?? null;
+  return seconds === null ? null : Math.max(0, seconds);
+}
