@@ -1,0 +1,150 @@
+import {
+  type Database,
+  type DispatchedRow,
+  dispatchRows,
+  findUnclaimed,
+  liveSlots,
+  secondsUntilDue,
+  undispatch,
+} from "@scribe/database";
+import type { Logger } from "@scribe/telemetry";
+import type { Queues } from "./open-queues.ts";
+import type { QueueKind } from "./queue-kinds.ts";
+
+export interface DispatcherOptions {
+  db: Database;
+  queues: Queues;
+  log: Logger;
+  /** Messages kept in the queue; absent: four for each live slot, at least 16. */
+  window?: number | undefined;
+  sweepSeconds: number;
+  /** Which rows it looks after; a poke of another kind is nothing. */
+  kinds?: readonly QueueKind[] | undefined;
+  /** Told of what was sent again because its message was gone. */
+  onRepair?: ((kind: QueueKind, count: number) => void) | undefined;
+}
+
+export interface Dispatcher {
+  /** Something may be due now. Returns at once, never throws; pokes that come while it works become one. */
+  poke(kind: QueueKind): void;
+  /** Begins to sweep: what is due later, and what was left behind. */
+  start(): void;
+  stop(): Promise<void>;
+}
+
+const LEAST_WINDOW = 16;
+const SLOTS_FACTOR = 4;
+/** Deliveries are short and wait on others' servers. */
+const WEBHOOK_WINDOW = 64;
+
+/**
+ * Keeps a short window of messages in BullMQ; everything else waits in Postgres, where order is a query. The rows are
+ * the outbox: what is marked as sent and never claimed is asked for and sent again.
+ */
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { db, queues, log, sweepSeconds } = options;
+  const kinds = options.kinds ?? (["transcription", "webhooks"] as const);
+  const lanes = new Map(kinds.map((kind) => [kind, createLane(kind)]));
+  let sweeping: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  function createLane(kind: QueueKind) {
+    let running: Promise<void> | null = null;
+    let again = false;
+    let due: NodeJS.Timeout | undefined;
+
+    const run = (): Promise<void> => {
+      if (running) {
+        again = true;
+        return running;
+      }
+      running = work().finally(() => {
+        running = null;
+        if (again && !stopped) {
+          again = false;
+          void run();
+        }
+      });
+      return running;
+    };
+
+    const work = async (): Promise<void> => {
+      try {
+        while (!stopped) {
+          const rows = await dispatchRows(db, kind, await windowOf(kind));
+          if (rows.length === 0) break;
+          await send(rows);
+        }
+        await wakeWhenDue();
+      } catch (error) {
+        // The rows are still due; the sweep comes back to them.
+        log.warn({ err: error, kind }, "dispatching failed");
+      }
+    };
+
+    const send = async (rows: DispatchedRow[]): Promise<void> => {
+      try {
+        await queues.send(kind, rows);
+      } catch (error) {
+        await undispatch(db, kind, rows);
+        throw error;
+      }
+    };
+
+    /** A retry that is due before the next sweep is not kept waiting for it. */
+    const wakeWhenDue = async (): Promise<void> => {
+      const seconds = await secondsUntilDue(db, kind);
+      clearTimeout(due);
+      if (seconds === null || seconds === 0 || seconds > sweepSeconds || stopped) return;
+      due = setTimeout(() => void run(), seconds * 1000 + 10);
+      due.unref();
+    };
+
+    const repair = async (): Promise<void> => {
+      const unclaimed = await findUnclaimed(db, kind, 2 * sweepSeconds);
+      const lost = unclaimed.length === 0 ? [] : await queues.findLost(kind, unclaimed);
+      const count = await undispatch(db, kind, lost);
+      if (count > 0) {
+        log.warn({ kind, count }, "messages were gone from the queue; sending them again");
+        options.onRepair?.(kind, count);
+      }
+    };
+
+    return {
+      run,
+      repair,
+      stop: async () => {
+        clearTimeout(due);
+        await running;
+      },
+    };
+  }
+
+  async function windowOf(kind: QueueKind): Promise<number> {
+    if (kind === "webhooks") return WEBHOOK_WINDOW;
+    return options.window ?? Math.max(LEAST_WINDOW, SLOTS_FACTOR * (await liveSlots(db)));
+  }
+
+  async function sweep(): Promise<void> {
+    for (const [kind, lane] of lanes) {
+      if (stopped) return;
+      await lane.repair().catch((error) => log.warn({ err: error, kind }, "sweeping failed"));
+      await lane.run();
+    }
+    if (!stopped) sweeping = setTimeout(() => void sweep(), sweepSeconds * 1000).unref();
+  }
+
+  return {
+    poke(kind) {
+      if (!stopped) void lanes.get(kind)?.run();
+    },
+    start() {
+      void sweep();
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(sweeping);
+      for (const lane of lanes.values()) await lane.stop();
+    },
+  };
+}
