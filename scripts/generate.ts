@@ -1,0 +1,43 @@
+// Writes what is made from the configuration schema: .env.example, and the table in README.md between its markers.
+// `--check` writes nothing and fails where one of them is stale.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { configTable, envExample } from "@scribe/config";
+
+const ROOT = join(import.meta.dirname, "..");
+const BEGIN = "<!-- settings: made by `npm run generate` -->";
+const END = "<!-- end of settings -->";
+
+/** What each generated file should hold now. */
+function generated(): Map<string, string> {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const begin = readme.indexOf(BEGIN);
+  const end = readme.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`README.md lacks its markers ${BEGIN} and ${END}`);
+  return new Map([
+    [".env.example", envExample()],
+    ["README.md", `${readme.slice(0, begin + BEGIN.length)}\n\n${configTable()}\n${readme.slice(end)}`],
+  ]);
+}
+
+const check = process.argv.includes("--check");
+for (const [name, text] of generated()) {
+  const path = join(ROOT, name);
+  const stale = readOr(path, "") !== text;
+  if (!stale) continue;
+  if (check) {
+    console.error(`${name} is stale: run \`npm run generate\``);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(path, text);
+    console.log(`wrote ${name}`);
+  }
+}
+
+function readOr(path: string, fallback: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return fallback;
+  }
+}
