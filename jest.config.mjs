@@ -16,5 +16,6 @@ export default {
   testMatch: ["<rootDir>/{packages,apps,tests}/**/*.test.ts"],
   testPathIgnorePatterns: ["/node_modules/", ...selectTests()],
   modulePathIgnorePatterns: ["<rootDir>/.scribe/", "<rootDir>/.tsbuild/"],
+  reporters: ["default", "<rootDir>/scripts/closing-line-reporter.mjs"],
   testTimeout: 30_000,
 };
