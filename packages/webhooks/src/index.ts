@@ -1,3 +1,11 @@
+export {
+  DELIVERY_TIMEOUT_MS,
+  type DeliveryDependencies,
+  type DeliveryResult,
+  deliverOnce,
+  type OutgoingDelivery,
+} from "./deliver-once.ts";
+export { type DeliveryOutcome, decideOutcome } from "./deliver-outcome.ts";
 export { generateWebhookSecret, isWebhookSecret, parseWebhookSecret } from "./secrets.ts";
 export { type Delivery, signDelivery } from "./sign-delivery.ts";
 export { type Verdict, type VerifyOptions, verifySignature } from "./verify-signature.ts";

@@ -1,0 +1,162 @@
+import { createHash } from "node:crypto";
+import {
+  type Engine,
+  type EngineEvent,
+  type EngineRequest,
+  type EngineSegment,
+  JobError,
+  type JobErrorCode,
+  type TranscriptionOptions,
+} from "@scribe/domain";
+import {
+  type ChildExit,
+  DECODER_VERSION,
+  SpeechError,
+  type SpeechErrorCode,
+  type SpeechEvent,
+  type SpeechOptions,
+  type SpeechRuntime,
+  type SpeechSegment,
+  speechCheckpointSchema,
+} from "@scribe/speech";
+
+export interface OnnxEngineOptions {
+  runtime: SpeechRuntime;
+  /** Folder of a model by its name. */
+  findModel: (name: string) => string;
+  /** What else decides a transcript: the execution providers. */
+  providers: readonly string[];
+}
+
+/** Fits the speech runtime, which knows nothing of jobs, to the engine port. */
+export function createOnnxEngine({ runtime, findModel, providers }: OnnxEngineOptions): Engine {
+  const running = new Set<string>();
+  const held = new Map<string, number>();
+  let loaded = new Set<string>();
+
+  const onExit = ({ requests }: ChildExit) => {
+    loaded = new Set();
+    for (const id of requests) if (running.has(id)) held.set(id, requests.length);
+  };
+  runtime.on("child-exit", onExit);
+
+  async function* transcribe(request: EngineRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    const { jobId, audio } = request;
+    running.add(jobId);
+    try {
+      const folder = findModel(request.model);
+      const { hash } = await runtime.modelInfo(folder);
+      const options = toSpeechOptions(request.options, audio.durationSeconds);
+      const fingerprint = fingerprintOf(hash, providers, options);
+      const resume = readCheckpoint(request, fingerprint);
+      if (request.resume && !resume) yield { type: "restart" };
+      const asked = { id: jobId, model: folder, pcmPath: audio.path, options, ...(resume && { resume }) };
+      for await (const event of runtime.transcribe(asked, signal)) {
+        loaded.add(request.model);
+        yield toEngineEvent(event, fingerprint, request.options);
+      }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw explain(error, held.get(jobId) ?? running.size);
+    } finally {
+      running.delete(jobId);
+      held.delete(jobId);
+    }
+  }
+
+  return {
+    name: "onnx",
+    loadedModels: () => [...loaded],
+    transcribe,
+    async close() {
+      runtime.off("child-exit", onExit);
+      await runtime.close();
+    },
+  };
+}
+
+/** The options that shape the text, with the contract's defaults; whatever the engine does not know is not its matter. */
+function toSpeechOptions(options: TranscriptionOptions, durationSeconds: number): SpeechOptions {
+  const { language, task, temperature, prompt, condition_on_previous_text, suppress_tokens, clip } = options;
+  const { no_speech_threshold, logprob_threshold, compression_ratio_threshold } = options;
+  return dropUndefined({
+    language: language === "auto" ? undefined : language,
+    task,
+    temperature,
+    prompt,
+    word_timestamps: options.word_timestamps ?? true,
+    condition_on_previous_text,
+    suppress_tokens,
+    no_speech_threshold,
+    logprob_threshold,
+    compression_ratio_threshold: compression_ratio_threshold === 0 ? null : compression_ratio_threshold,
+    clip: clip && { start: clip.start ?? 0, end: clip.end ?? Math.max(durationSeconds, (clip.start ?? 0) + 0.001) },
+  });
+}
+
+function dropUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
+}
+
+function fingerprintOf(modelHash: string, providers: readonly string[], options: SpeechOptions): string {
+  const parts = JSON.stringify(["onnx", DECODER_VERSION, modelHash, providers, options]);
+  return createHash("sha256").update(parts).digest("hex");
+}
+
+function readCheckpoint({ resume }: EngineRequest, fingerprint: string) {
+  if (resume?.fingerprint !== fingerprint) return null;
+  const state = speechCheckpointSchema.safeParse(resume.state);
+  return state.success ? state.data : null;
+}
+
+function toEngineEvent(event: SpeechEvent, fingerprint: string, options: TranscriptionOptions): EngineEvent {
+  switch (event.type) {
+    case "operation":
+    case "language":
+      return event;
+    case "window": {
+      const { processedSeconds, totalSeconds, checkpoint } = event;
+      return {
+        type: "window",
+        segments: event.segments.map((segment) => toEngineSegment(segment, options)),
+        processedSeconds,
+        totalSeconds,
+        checkpoint: { fingerprint, processedSeconds, state: checkpoint },
+      };
+    }
+    case "done": {
+      const { language, languageProbability } = event;
+      return { type: "done", language, languageProbability };
+    }
+    default:
+      return event satisfies never;
+  }
+}
+
+function toEngineSegment({ tokens, ...segment }: SpeechSegment, options: TranscriptionOptions): EngineSegment {
+  if (!options.extra_data) return segment;
+  const { avg_logprob, no_speech_prob, compression_ratio, temperature } = segment;
+  return { ...segment, extra_data: { tokens, avg_logprob, no_speech_prob, compression_ratio, temperature } };
+}
+
+/** What a caller may read; the engine's own words, which name files, stay in the log as the cause. */
+const EXPLANATIONS: Partial<Record<SpeechErrorCode, { code: JobErrorCode; message: string; retryable?: boolean }>> = {
+  model_unavailable: { code: "model_unavailable", message: "The model could not be loaded." },
+  invalid_model: { code: "invalid_model", message: "The model's files are not what this engine can run." },
+  out_of_memory: { code: "out_of_memory", message: "There was not enough memory for the model and this audio." },
+  timeout: { code: "timeout", message: "A step of the transcription took longer than it may." },
+};
+
+function explain(error: unknown, jobsHeld: number): unknown {
+  if (!(error instanceof SpeechError)) return error;
+  const { code, message } = error;
+  if (code === "worker_crashed") {
+    const died = new JobError("worker_crashed", "The transcription process died.", { retryable: true, cause: error });
+    return Object.assign(died, { childDeath: true, jobsHeld });
+  }
+  // These two name what the caller asked for, and nothing else.
+  if (code === "language_unsupported") return new JobError("language_unsupported", message, { cause: error });
+  if (code === "invalid_option") return new JobError("internal", message, { retryable: false, cause: error });
+  const known = EXPLANATIONS[code] ?? { code: "internal", message: "The transcription failed on our side." };
+  return new JobError(known.code, known.message, { cause: error });
+}

@@ -1,0 +1,103 @@
+import { claimJob, renewLease } from "@scribe/database";
+import { JobError, type PcmAudio } from "@scribe/domain";
+import type { Attempt, FittedEngine, WorkerParts } from "./attempt.ts";
+import { keepLease } from "./keep-lease.ts";
+import { commit } from "./steps/commit.ts";
+import { decodeAudio } from "./steps/decode-audio.ts";
+import { type AttemptOutcome, endAttempt } from "./steps/end-attempt.ts";
+import { fetchAudio } from "./steps/fetch-audio.ts";
+import { transcribe } from "./steps/transcribe.ts";
+
+/**
+ * The way of one job through this worker: claim → fetch → decode → transcribe windows → commit. A message is only a
+ * hint: where the claim gets no row, there is nothing to do. Every write is fenced by the claim's epoch.
+ */
+export async function processJob(jobId: string, parts: WorkerParts): Promise<AttemptOutcome | "not_claimed"> {
+  // Before the claim: a worker whose disk is full must not take jobs that another could do.
+  const folder = await parts.workFolder.makeJobFolder(jobId);
+  try {
+    const attempt = await claim(jobId, folder, parts);
+    if (attempt === null) return "not_claimed";
+    try {
+      const outcome = await tryJob(attempt, parts).catch((error: unknown) =>
+        endAttempt(attempt.signal.aborted ? attempt.signal.reason : error, attempt, parts),
+      );
+      parts.metrics.attempts.inc({ outcome });
+      return outcome;
+    } finally {
+      attempt.close();
+    }
+  } finally {
+    await parts.workFolder.removeJobFolder(folder);
+  }
+}
+
+async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"> {
+  const { job, log } = attempt;
+  parts.fail("after-claim");
+  const engine = findEngine(job.engine, parts);
+  const audio = await listen(engine, attempt, parts);
+  const transcription = await timed("transcribe", parts, () => transcribe(audio, engine, attempt, parts));
+  parts.fail("before-commit");
+  await timed("commit", parts, () => commit(transcription, audio, attempt, parts));
+  parts.fail("after-commit");
+  log.info({ audioSeconds: audio.durationSeconds }, "the job is completed");
+  parts.metrics.audioSeconds.inc(audio.durationSeconds);
+  parts.poke("webhooks");
+  return "completed";
+}
+
+/** The job's audio as samples; none where the engine plays without. */
+async function listen(
+  engine: FittedEngine,
+  attempt: Attempt,
+  parts: WorkerParts,
+): Promise<PcmAudio & { warnings: string[] }> {
+  const durationSeconds = engine.secondsWithoutAudio?.(attempt.job.metadata) ?? null;
+  if (durationSeconds !== null) return { path: "", samples: 0, durationSeconds, warnings: [] };
+  const source = await timed("fetch", parts, () => fetchAudio(attempt, parts));
+  parts.fail("after-fetch");
+  const audio = await timed("decode", parts, () => decodeAudio(source, attempt, parts));
+  parts.fail("after-decode");
+  return audio;
+}
+
+async function claim(jobId: string, folder: string, parts: WorkerParts): Promise<Attempt | null> {
+  const { db, workerId, settings } = parts;
+  const { leaseSeconds } = settings;
+  const claimedAtMs = performance.now();
+  const job = await claimJob(db, jobId, { workerId, leaseSeconds });
+  if (job === null) return null;
+  const lease = { jobId, epoch: job.leaseEpoch };
+  const log = parts.log.child({ jobId, epoch: lease.epoch });
+  const place = parts.held.add(lease);
+  // The claim made room in the window.
+  parts.poke("transcription");
+  const keeper = keepLease({
+    renew: () => renewLease(db, lease, leaseSeconds),
+    leaseSeconds,
+    claimedAtMs,
+    onOverdue: (operation) => log.error({ operation }, "a step is overdue; its lease is not renewed"),
+  });
+  parts.notifications.publishEvents(jobId);
+  const close = () => {
+    keeper.close();
+    place.remove();
+  };
+  return { job, lease, keeper, signal: AbortSignal.any([keeper.signal, place.signal]), folder, log, close };
+}
+
+function findEngine(name: string, { engines }: WorkerParts): FittedEngine {
+  const engine = engines.get(name);
+  if (engine) return engine;
+  throw new JobError("model_unavailable", `No worker here runs the engine "${name}".`);
+}
+
+async function timed<T>(step: string, { metrics }: WorkerParts, work: () => Promise<T>): Promise<T> {
+  const end = metrics.stepSeconds.startTimer({ step });
+  try {
+    return await work();
+  } finally {
+    end();
+  }
+}

@@ -1,0 +1,70 @@
+import { claimDelivery, finishDeliveryTry, isDatabaseUnavailable } from "@scribe/database";
+import type { OutboundClient } from "@scribe/outbound";
+import type { Queues } from "@scribe/queue";
+import { DELIVERY_TIMEOUT_MS, decideOutcome, deliverOnce } from "@scribe/webhooks";
+import type { WorkerParts } from "../attempt.ts";
+import type { Role } from "./role.ts";
+
+/** Deliveries wait for receivers and hardly compute. */
+const DELIVERIES_AT_ONCE = 32;
+
+/** Longer than a try can take, so that a lease that ran out means a worker that died. */
+const LEASE_SECONDS = Math.ceil(DELIVERY_TIMEOUT_MS / 1000) + 15;
+
+export interface WebhookSettings {
+  queues: Queues;
+  outbound: OutboundClient;
+  scheduleSeconds: readonly number[];
+}
+
+type Parts = Pick<WorkerParts, "db" | "log" | "metrics" | "poke">;
+
+/** Sends what is due to webhook receivers, each try once. */
+export function startWebhooks(parts: Parts, settings: WebhookSettings): Role {
+  const running = new Set<Promise<void>>();
+  const stop = new AbortController();
+  const consumer = settings.queues.consume("webhooks", {
+    concurrency: DELIVERIES_AT_ONCE,
+    handle: async (deliveryId) => {
+      const work = tryDelivery(deliveryId, parts, settings, stop.signal);
+      running.add(work);
+      await work.finally(() => running.delete(work));
+    },
+  });
+  return {
+    name: "webhooks",
+    async drain() {
+      await consumer.pause();
+      await Promise.allSettled(running);
+    },
+    abort: () => stop.abort(),
+    close: () => consumer.close(),
+  };
+}
+
+async function tryDelivery(id: string, parts: Parts, settings: WebhookSettings, stop: AbortSignal): Promise<void> {
+  const { db, log, metrics } = parts;
+  const delivery = await claimDelivery(db, id, { leaseSeconds: LEASE_SECONDS });
+  if (delivery === null) return;
+  // The claim made room in the window.
+  parts.poke("webhooks");
+  const result = await deliverOnce(delivery, { client: settings.outbound, signal: stop });
+  // Cut off by our own end, it counts as no try: the lease runs out, and another worker sends it again.
+  if (stop.aborted) return;
+  const outcome = decideOutcome(result, delivery.attempts, settings.scheduleSeconds);
+  const { status, durationMs, error, responseExcerpt } = result;
+  try {
+    const ours = await finishDeliveryTry(
+      db,
+      { id, epoch: delivery.leaseEpoch },
+      { status, durationMs, outcome, ...(error && { error }), ...(responseExcerpt && { responseExcerpt }) },
+    );
+    if (!ours) log.info({ deliveryId: id }, "another worker has the delivery by now");
+  } catch (finishError) {
+    // Not written down: it is sent once more, under the same id, which is what receivers tell repeats by.
+    if (!isDatabaseUnavailable(finishError)) throw finishError;
+    log.warn({ err: finishError, deliveryId: id }, "a delivery's try could not be written down");
+  }
+  metrics.deliveries.inc({ outcome: typeof outcome === "string" ? outcome : "retry" });
+  if (typeof outcome === "object") parts.poke("webhooks");
+}

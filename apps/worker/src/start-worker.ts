@@ -1,0 +1,228 @@
+import { randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import type { Config } from "@scribe/config";
+import { heartbeat, openDatabase, removeWorker } from "@scribe/database";
+import { createSyntheticEngine, secondsWithoutAudio } from "@scribe/engine-synthetic";
+import { findFfmpeg } from "@scribe/media";
+import { createOutboundClient } from "@scribe/outbound";
+import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
+import { startSpeechRuntime } from "@scribe/speech";
+import { createLocalStore } from "@scribe/storage";
+import { createMetrics, type Logger } from "@scribe/telemetry";
+import type { FittedEngine, WorkerParts } from "./attempt.ts";
+import { createEngineGate } from "./engine-gate.ts";
+import { findModel } from "./engines/find-model.ts";
+import { createOnnxEngine } from "./engines/onnx-engine.ts";
+import type { Fail } from "./fail-point.ts";
+import { createHeldJobs } from "./held-jobs.ts";
+import { startHealthServer } from "./http/health-server.ts";
+import { jobSettings } from "./job-settings.ts";
+import { outboundPolicy } from "./outbound-policy.ts";
+import { startMaintenance } from "./roles/maintenance.ts";
+import type { Role } from "./roles/role.ts";
+import { startTranscription } from "./roles/transcription.ts";
+import { startWebhooks } from "./roles/webhooks.ts";
+import { makeWorkerId, openWorkFolder } from "./work-folder.ts";
+import { createWorkerMetrics } from "./worker-metrics.ts";
+
+export interface WorkerOptions {
+  config: Config;
+  version: string;
+  log: Logger;
+  production: boolean;
+  fail: Fail;
+}
+
+export interface RunningWorker {
+  id: string;
+  /** Of /health, /ready and /metrics. */
+  port: number;
+  /**
+   * Takes nothing new and lets work go on for `graceSeconds`; then what is left is handed back with its checkpoint, and
+   * everything is closed. `force` cuts the grace short.
+   */
+  stop(graceSeconds: number, force?: AbortSignal): Promise<void>;
+}
+
+const HEARTBEAT_MS = 5000;
+
+/** How long handing back may take after the grace: a statement for each job. */
+const HAND_BACK_MS = 10_000;
+
+/** Makes every part by hand, starts the roles, and closes all in the reverse order. */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { config, log, version } = options;
+  const { data, jobs, http, outbound: outboundConfig } = config;
+  if (data.DATABASE_URL === undefined || data.SCRIBE_ENCRYPTION_KEY === undefined) {
+    throw new Error(
+      "A worker by itself needs DATABASE_URL and SCRIBE_ENCRYPTION_KEY; `npm start` brings its own Postgres.",
+    );
+  }
+  const opened: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const end of opened.splice(0).reverse())
+      await end().catch((err: unknown) => log.warn({ err }, "closing failed"));
+  };
+  let draining = false;
+
+  try {
+    const workerId = makeWorkerId(randomBytes(4).toString("hex"));
+    const registry = createMetrics();
+    const metrics = createWorkerMetrics(registry);
+    const db = openDatabase({
+      url: data.DATABASE_URL,
+      directUrl: data.DATABASE_DIRECT_URL,
+      poolSize: data.DATABASE_POOL_SIZE,
+      encryptionKey: data.SCRIBE_ENCRYPTION_KEY,
+      applicationName: "scribe-worker",
+      publicUrl: http.PUBLIC_URL ?? `http://127.0.0.1:${http.PORT}`,
+    });
+    opened.push(() => db.close());
+    const queues = await openQueues({ db, log, ...(data.REDIS_URL && { redisUrl: data.REDIS_URL }) });
+    opened.push(() => queues.close());
+    const notifications = await openNotifications({ db, log, ...(data.REDIS_URL && { redisUrl: data.REDIS_URL }) });
+    opened.push(() => notifications.close());
+    const outbound = createOutboundClient(outboundPolicy(config));
+    opened.push(() => outbound.close());
+    const storage = openStorage(config);
+    opened.push(() => storage.close());
+    const workFolder = await openWorkFolder(resolve(data.SCRIBE_DATA_DIR), workerId);
+    opened.push(() => workFolder.close());
+    const dispatcher = createDispatcher({
+      db,
+      queues,
+      log,
+      sweepSeconds: jobs.SWEEP_INTERVAL_SECONDS,
+      ...(jobs.DISPATCH_WINDOW === undefined ? {} : { window: jobs.DISPATCH_WINDOW }),
+    });
+    opened.push(() => dispatcher.stop());
+    const poke: WorkerParts["poke"] = (kind) => dispatcher.poke(kind);
+
+    const roles: Role[] = [];
+    const wanted = new Set<string>(jobs.WORKER_ROLES);
+    const transcribes = wanted.has("transcription");
+    const engines = new Map<string, FittedEngine>();
+    if (wanted.has("maintenance")) roles.push(startMaintenance(dispatcher));
+    if (wanted.has("webhooks")) {
+      const scheduleSeconds = outboundConfig.WEBHOOK_RETRY_SCHEDULE.map(Number);
+      const role = startWebhooks({ db, log, metrics, poke }, { queues, outbound, scheduleSeconds });
+      opened.push(() => role.close());
+      roles.push(role);
+    }
+    if (transcribes) {
+      const programs = await findFfmpeg({ production: options.production, warn: (message) => log.warn(message) });
+      for (const [name, engine] of openEngines(config, log)) {
+        engines.set(name, engine);
+        opened.push(() => engine.engine.close());
+      }
+      const parts: WorkerParts = {
+        workerId,
+        db,
+        storage,
+        outbound,
+        programs,
+        engines,
+        gate: createEngineGate(),
+        held: createHeldJobs((count) => metrics.jobsRunning.set(count)),
+        notifications,
+        workFolder,
+        settings: jobSettings(config),
+        metrics,
+        fail: options.fail,
+        log,
+        poke,
+      };
+      const role = startTranscription(parts, { queues, concurrency: jobs.WORKER_CONCURRENCY });
+      opened.push(() => role.close());
+      roles.push(role);
+    }
+
+    const showLife = async () => {
+      const models = [...engines.values()].flatMap(({ engine }) => engine.loadedModels());
+      const slots = transcribes && !draining ? jobs.WORKER_CONCURRENCY : 0;
+      await heartbeat(db, { id: workerId, roles: jobs.WORKER_ROLES, slots, models, version });
+      await workFolder.touch();
+    };
+    await showLife();
+    const beat = setInterval(
+      () => void showLife().catch((err: unknown) => log.warn({ err }, "no heartbeat")),
+      HEARTBEAT_MS,
+    );
+    opened.push(async () => {
+      clearInterval(beat);
+      await removeWorker(db, workerId);
+    });
+    // More slots make a wider window.
+    dispatcher.poke("transcription");
+    dispatcher.poke("webhooks");
+
+    const server = await startHealthServer({
+      port: http.WORKER_PORT,
+      version,
+      registry,
+      whyNotReady: async () => {
+        if (draining) return "the worker is shutting down";
+        await db.pool.query("SELECT 1");
+        return (await queues.ping()) ? null : "the queue does not answer";
+      },
+    });
+    opened.push(() => server.close());
+    log.info({ workerId, roles: jobs.WORKER_ROLES, port: server.port, backend: queues.backend }, "the worker is up");
+
+    const stop = async (graceSeconds: number, force?: AbortSignal) => {
+      draining = true;
+      const drained = Promise.all(roles.map((role) => role.drain()));
+      await settledWithin(drained, graceSeconds * 1000, force);
+      for (const role of roles) role.abort();
+      await settledWithin(drained, HAND_BACK_MS);
+      await close();
+    };
+    return { id: workerId, port: server.port, stop };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function openStorage({ data }: Config) {
+  if (data.STORAGE_BACKEND !== "local") {
+    throw new Error(`STORAGE_BACKEND=${data.STORAGE_BACKEND} is not available in this version`);
+  }
+  return createLocalStore({ root: resolve(data.AUDIO_STORAGE_PATH ?? join(data.SCRIBE_DATA_DIR, "audio")) });
+}
+
+function openEngines({ speech, http }: Config, log: Logger): Map<string, FittedEngine> {
+  const providers = speech.EXECUTION_PROVIDERS.flatMap((name) =>
+    name === "auto" ? ["cuda", "webgpu", "cpu"] : [name],
+  );
+  const runtime = startSpeechRuntime({
+    executionProviders: providers,
+    intraOpThreads: speech.INTRA_OP_THREADS || availableParallelism(),
+    ...(speech.MODEL_IDLE_SECONDS === 0 ? {} : { modelIdleSeconds: speech.MODEL_IDLE_SECONDS }),
+    log: ({ level, message, ...fields }) => log[level](fields, message),
+  });
+  const places = {
+    modelDir: resolve(speech.SCRIBE_MODEL_DIR ?? join(import.meta.dirname, "../../../models")),
+    offered: [speech.SCRIBE_MODEL, ...speech.SCRIBE_MODELS],
+  };
+  const onnx = createOnnxEngine({ runtime, findModel: (name) => findModel(name, places), providers });
+  const engines = new Map<string, FittedEngine>([["onnx", { engine: onnx }]]);
+  if (http.SCRIBE_ENABLE_SYNTHETIC) engines.set("synthetic", { engine: createSyntheticEngine(), secondsWithoutAudio });
+  return engines;
+}
+
+/** Waits for work to end, for a time, or until `force`; what becomes of the work is its own matter. */
+async function settledWithin(work: Promise<unknown>, limitMs: number, force?: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await new Promise<void>((done) => {
+    timer = setTimeout(done, limitMs);
+    force?.addEventListener("abort", () => done(), { once: true });
+    if (force?.aborted) done();
+    work.then(
+      () => done(),
+      () => done(),
+    );
+  });
+  clearTimeout(timer);
+}

@@ -1,0 +1,151 @@
+import { recordRestart, recordWindow, tenantJobs } from "@scribe/database";
+import {
+  type EngineCheckpoint,
+  type EngineEvent,
+  JobError,
+  type PcmAudio,
+  readStoredOptions,
+  roundSeconds,
+  type Segment,
+  transcribingProgress,
+} from "@scribe/domain";
+import { type Attempt, type FittedEngine, showProgress, type WorkerParts } from "../attempt.ts";
+import { asked, held } from "../work-stopped.ts";
+
+export interface Transcription {
+  /** Of all segments in order, those of earlier attempts too. */
+  texts: string[];
+  language: string | null;
+  languageProbability: number | null;
+  wordsMethod: string | undefined;
+  warnings: string[];
+}
+
+/** Waiting for a place in the engine's process is no work that could hang: others decide how long it takes. */
+const PATIENCE_MS = 24 * 3_600_000;
+
+/** Until the engine says what it is about to do. */
+const FIRST_WORD_MS = 60_000;
+
+/**
+ * Runs the engine over the audio and writes each finished window, its segments and its checkpoint, at once. An attempt
+ * that finds a checkpoint goes on after it.
+ */
+export async function transcribe(
+  audio: PcmAudio,
+  { engine }: FittedEngine,
+  attempt: Attempt,
+  parts: WorkerParts,
+): Promise<Transcription> {
+  const { job, keeper, signal } = attempt;
+  keeper.announce("wait for the engine", PATIENCE_MS);
+  const leave = await parts.gate.enter(job.runAlone, signal);
+  const limitMs = parts.settings.timeLimitMs(audio.durationSeconds);
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(tookTooLong(limitMs)), limitMs);
+  try {
+    const written = await openTranscription(attempt, parts);
+    keeper.announce("engine", FIRST_WORD_MS);
+    const request = {
+      jobId: job.id,
+      model: job.model,
+      audio,
+      options: readStoredOptions(job.options),
+      metadata: job.metadata,
+      resume: job.checkpoint as EngineCheckpoint | null,
+      alone: job.runAlone,
+    };
+    const stop = AbortSignal.any([signal, limit.signal]);
+    for await (const event of engine.transcribe(request, stop)) {
+      stop.throwIfAborted();
+      await take(event, written, attempt, parts);
+    }
+    return written;
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw limit.signal.aborted ? limit.signal.reason : error;
+  } finally {
+    clearTimeout(timer);
+    leave();
+  }
+}
+
+function tookTooLong(limitMs: number): JobError {
+  const minutes = Math.round(limitMs / 60_000);
+  return new JobError(
+    "timeout",
+    `The attempt took longer than ${minutes} minutes, the limit for audio of this length.`,
+  );
+}
+
+/** What earlier attempts have left. Segments without a checkpoint to go on from are of no use. */
+async function openTranscription({ job, lease }: Attempt, { db }: WorkerParts): Promise<Transcription> {
+  const written: Transcription = {
+    texts: [],
+    language: null,
+    languageProbability: null,
+    wordsMethod: undefined,
+    warnings: [],
+  };
+  if (job.checkpoint === null) {
+    if (job.segmentCount > 0) await held(recordRestart(db, lease));
+  } else if (job.segmentCount > 0) {
+    written.texts = (await asked(tenantJobs(db, job.tenantId).segments(job.id))).map(({ text }) => text);
+  }
+  return written;
+}
+
+async function take(event: EngineEvent, written: Transcription, attempt: Attempt, parts: WorkerParts): Promise<void> {
+  const { job, lease, keeper } = attempt;
+  switch (event.type) {
+    case "operation":
+      return keeper.announce(event.operation, event.deadlineMs);
+    case "restart":
+      await held(recordRestart(parts.db, lease));
+      written.texts = [];
+      return;
+    case "language":
+      written.language = event.language;
+      written.languageProbability = event.probability;
+      return;
+    case "warning":
+      written.warnings.push(event.message);
+      return;
+    case "window": {
+      const segments = event.segments.map((segment, i) => roundOffsets({ id: written.texts.length + i, ...segment }));
+      const progress = transcribingProgress(event.processedSeconds, event.totalSeconds);
+      await held(
+        recordWindow(parts.db, lease, {
+          segments,
+          progress,
+          checkpoint: event.checkpoint,
+          ...(written.language === null ? {} : { language: written.language }),
+        }),
+      );
+      written.texts.push(...segments.map(({ text }) => text));
+      if (segments.length > 0) parts.notifications.publishEvents(job.id);
+      showProgress(parts, job.id, "transcribing", progress);
+      parts.fail("after-window");
+      return;
+    }
+    case "done":
+      written.language = event.language;
+      written.languageProbability = event.languageProbability;
+      written.wordsMethod = event.wordsMethod;
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+function roundOffsets(segment: Segment): Segment {
+  const { words } = segment;
+  return {
+    ...segment,
+    start: roundSeconds(segment.start),
+    end: roundSeconds(segment.end),
+    ...(words && {
+      words: words.map((word) => ({ ...word, start: roundSeconds(word.start), end: roundSeconds(word.end) })),
+    }),
+  };
+}
