@@ -5,11 +5,12 @@ import {
   sampleDialogue,
   startFileServer,
   startReceiver,
+  startTestStack,
+  type TestStack,
   waitFor,
 } from "@scribe/testing";
 import { generateWebhookSecret, verifySignature } from "@scribe/webhooks";
 import { readEvents } from "./read-events.ts";
-import { startTestStack, type TestStack } from "./start-stack.ts";
 
 const JOB_LIMIT_MS = 60_000;
 

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type RunningProcess, startProcess } from "@scribe/testing";
+import { type RunningProcess, startProcess } from "./start-process.ts";
 
-const CLI = resolve(import.meta.dirname, "../../apps/cli/src/main.ts");
+const CLI = resolve(import.meta.dirname, "../../../apps/cli/src/main.ts");
 /** Embedded Postgres makes its cluster, two processes load: on a busy machine that takes its time. */
 const START_LIMIT_MS = 60_000;
 
@@ -18,7 +18,7 @@ export interface TestStack {
   call(path: string, init?: RequestInit): Promise<Response>;
 }
 
-/** Starts `scribe up` as a process of its own, on free ports and in a folder of its own. */
+/** Starts `scribe up` as a process of its own, on free ports and in a folder of its own. Give it a minute. */
 export async function startTestStack(env: Record<string, string> = {}): Promise<TestStack> {
   const dataDir = mkdtempSync(join(tmpdir(), "scribe-system-"));
   const removeData = () => rmSync(dataDir, { recursive: true, force: true });

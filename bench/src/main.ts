@@ -1,0 +1,67 @@
+// `npm run bench` runs all, `npm run bench -- NAME` one, `npm run bench -- --list` says which there are.
+import { parseArgs } from "node:util";
+import { coldStart } from "./cold-start.ts";
+import { endToEnd } from "./end-to-end.ts";
+import { http } from "./http/http.ts";
+import { describeMachine } from "./machine.ts";
+
+/** One measurement: prints its table, and what it compares with. */
+interface Bench {
+  what: string;
+  run(options: BenchOptions): Promise<void>;
+}
+
+export interface BenchOptions {
+  /** Length of the recording of `end-to-end`. */
+  minutes: number;
+  /** Length of each round of `http`. */
+  seconds: number;
+  /** Requests under way at once in `http`. */
+  connections: number;
+  rounds: number;
+}
+
+const BENCHES: Record<string, Bench> = {
+  "end-to-end": { what: "a recording through the API: real-time factor (--minutes 5, --rounds 3)", run: endToEnd },
+  http: {
+    what: "requests a second next to a bare Express + pg route (--seconds 4, --connections 16, --rounds 5)",
+    run: http,
+  },
+  "cold-start": {
+    what: "from the start of API and worker to ready, next to a bare server (--rounds 5)",
+    run: coldStart,
+  },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    list: { type: "boolean" },
+    minutes: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+    connections: { type: "string", default: "16" },
+    rounds: { type: "string" },
+  },
+});
+
+const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name));
+if (values.list) {
+  for (const [name, { what }] of Object.entries(BENCHES)) console.log(`${name.padEnd(12)} ${what}`);
+} else if (unknown.length > 0) {
+  console.error(`No such bench: ${unknown.join(", ")}. There are: ${Object.keys(BENCHES).join(", ")}.`);
+  process.exitCode = 2;
+} else {
+  console.log(describeMachine());
+  const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+  for (const name of names) {
+    console.log(`\n${name}: ${BENCHES[name]!.what.replace(/ \(.*/, "")}\n`);
+    await BENCHES[name]!.run({
+      minutes: Number(values.minutes),
+      seconds: Number(values.seconds),
+      connections: Number(values.connections),
+      rounds: Number(values.rounds ?? (name === "end-to-end" ? 3 : 5)),
+    });
+  }
+  // The schema engine leaves a timer behind.
+  process.exit(0);
+}
