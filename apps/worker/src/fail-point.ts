@@ -22,7 +22,7 @@ const ENTRY = /^([a-z-]+)(?:=(\d*\.?\d+)|#(\d+))$/;
  */
 export function armFailPoints(
   text: string | undefined,
-  { random = Math.random, kill = () => void process.kill(process.pid, "SIGKILL") } = {},
+  { random = Math.random, kill = killOurselves }: { random?: () => number; kill?: () => void } = {},
 ): Fail {
   if (!text) return () => {};
   const armed = new Map<string, () => boolean>();
@@ -35,4 +35,8 @@ export function armFailPoints(
   return (point) => {
     if (armed.get(point)?.()) kill();
   };
+}
+
+function killOurselves(): void {
+  process.kill(process.pid, "SIGKILL");
 }

@@ -37,7 +37,13 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
   const tenant = await ensureTenant(db, "default");
   const key = await createKey(db, { tenantId: tenant.id, name: "test", scopes: ["transcribe"] });
   const notifications = await openNotifications({ db, log });
-  const outbound = (() => { try { return createOutboundClient({ allowPrivateNetworks: ["127.0.0.0/8", "::1/128"] }); } catch { return { close: async () => {} } as never as ReturnType<typeof createOutboundClient>; } })();
+  const outbound = (() => {
+    try {
+      return createOutboundClient({ allowPrivateNetworks: ["127.0.0.0/8", "::1/128"] });
+    } catch {
+      return { close: async () => {} } as never as ReturnType<typeof createOutboundClient>;
+    }
+  })();
   const storage = createLocalStore({ root: join(folder, "audio") });
   const engine = createSyntheticEngine();
   const pokes: string[] = [];

@@ -8,6 +8,9 @@ export const DELIVERY_TIMEOUT_MS = 15_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const EXCERPT_BYTES = 1024;
 
+/** A second limit above the client's own: whatever that waits for, a slot is given back. */
+const GRACE_MS = 2000;
+
 export interface OutgoingDelivery {
   /** The `webhook-id`: the same over all tries. */
   id: string;
@@ -45,8 +48,7 @@ export async function deliverOnce(delivery: OutgoingDelivery, deps: DeliveryDepe
   const startedAt = performance.now();
   const took = () => Math.round(performance.now() - startedAt);
   const signed = signDelivery({ id, timestamp: Math.floor(nowMs() / 1000), body }, secrets);
-  // A second limit above the client's own: whatever it waits for, a slot is given back.
-  const late = AbortSignal.timeout(timeoutMs + 2000);
+  const late = AbortSignal.timeout(timeoutMs + GRACE_MS);
   try {
     const response = await client.fetchStream(url, {
       method: "POST",

@@ -1,7 +1,7 @@
 import { claimDelivery, finishDeliveryTry, isDatabaseUnavailable } from "@scribe/database";
 import type { OutboundClient } from "@scribe/outbound";
 import type { Queues } from "@scribe/queue";
-import { DELIVERY_TIMEOUT_MS, decideOutcome, deliverOnce } from "@scribe/webhooks";
+import { DELIVERY_TIMEOUT_MS, type DeliveryResult, decideOutcome, deliverOnce } from "@scribe/webhooks";
 import type { WorkerParts } from "../attempt.ts";
 import type { Role } from "./role.ts";
 
@@ -48,7 +48,12 @@ async function tryDelivery(id: string, parts: Parts, settings: WebhookSettings, 
   if (delivery === null) return;
   // The claim made room in the window.
   parts.poke("webhooks");
-  const result = await deliverOnce(delivery, { client: settings.outbound, signal: stop });
+  const result = await deliverOnce(delivery, { client: settings.outbound, signal: stop }).catch(
+    (err: unknown): DeliveryResult => {
+      log.error({ err, deliveryId: id }, "a delivery could not be signed");
+      return { status: null, durationMs: 0, error: "The delivery could not be signed." };
+    },
+  );
   // Cut off by our own end, it counts as no try: the lease runs out, and another worker sends it again.
   if (stop.aborted) return;
   const outcome = decideOutcome(result, delivery.attempts, settings.scheduleSeconds);

@@ -1,0 +1,47 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { makeWorkerId, openWorkFolder } from "../src/work-folder.ts";
+
+let data: string;
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), "scribe-work-"));
+});
+afterEach(() => rm(data, { recursive: true, force: true }));
+
+const LONG_AGO = new Date(Date.now() - 3_600_000);
+
+async function leaveFolder(name: string, touched = new Date()): Promise<void> {
+  const path = join(data, "tmp", name);
+  await mkdir(join(path, "job"), { recursive: true });
+  await writeFile(join(path, "job", "audio.pcm"), "x");
+  await utimes(path, touched, touched);
+}
+
+test("a worker sweeps away what dead workers left, and nothing of the living", async () => {
+  const { pid: deadPid } = spawnSync(process.execPath, ["--version"]);
+  await leaveFolder(`${hostname()}~${deadPid}~dead`);
+  await leaveFolder(`${hostname()}~${process.pid}~before-a-restart`);
+  await leaveFolder(`${hostname()}~${process.ppid}~alive`);
+  await leaveFolder("another-host~1~alive");
+  await leaveFolder("another-host~2~dead", LONG_AGO);
+  const own = makeWorkerId("own");
+  await openWorkFolder(data, own);
+  expect((await readdir(join(data, "tmp"))).sort()).toEqual(
+    ["another-host~1~alive", `${hostname()}~${process.ppid}~alive`, own].sort(),
+  );
+});
+
+test("a job's folder is its own, and gone with it", async () => {
+  const folder = await openWorkFolder(data, makeWorkerId("own"));
+  const [one, two] = [await folder.makeJobFolder("job"), await folder.makeJobFolder("job")];
+  expect(one).not.toBe(two);
+  await writeFile(join(one, "source"), "x");
+  await folder.removeJobFolder(one);
+  await folder.removeJobFolder(one);
+  await folder.touch();
+  await folder.close();
+  expect(await readdir(join(data, "tmp"))).toEqual([]);
+});
