@@ -1,0 +1,32 @@
+import type { Config } from "@scribe/config";
+import type { Database } from "@scribe/database";
+import type { OutboundPolicy } from "@scribe/outbound";
+import type { Dispatcher, Notifications, Queues } from "@scribe/queue";
+import type { BlobStore } from "@scribe/storage";
+import type { Logger } from "@scribe/telemetry";
+import type { ApiMetrics } from "./api-metrics.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { ModelOffer } from "./model-offer.ts";
+import type { EventStreams } from "./streams/event-streams.ts";
+import type { Underway } from "./underway.ts";
+
+/** What the routes work with: made once by `startApi`, given to each handler. */
+export interface Api {
+  config: Config;
+  log: Logger;
+  db: Database;
+  queues: Pick<Queues, "ping" | "backend">;
+  dispatcher: Pick<Dispatcher, "poke">;
+  notifications: Notifications;
+  storage: BlobStore;
+  outboundPolicy: OutboundPolicy;
+  models: ModelOffer;
+  metrics: ApiMetrics;
+  streams: EventStreams;
+  /** Creations with an Idempotency-Key that this process has begun. */
+  underway: Underway;
+  lifecycle: Lifecycle;
+  /** Jobs that wait, as of at most ten seconds ago; null where that is not known. */
+  queueSize: () => number | null;
+  version: string;
+}

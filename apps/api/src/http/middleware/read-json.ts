@@ -1,0 +1,82 @@
+import { findUnsafeText, RequestError } from "@scribe/domain";
+import type { Request } from "express";
+import type { z } from "zod";
+import { invalidInput } from "../invalid-input.ts";
+
+/** A body of options and metadata is a few KiB; this leaves room for long prompts in any script. */
+export const MAX_JSON_BYTES = 1024 * 1024;
+const BODY_TIMEOUT_MS = 30_000;
+/** No schema of ours is nearly as deep; what walks the input may recurse. */
+const MAX_DEPTH = 32;
+
+/** The request's JSON body, checked against its schema. Throws 400, 408, 413 or 415. */
+export async function readJson<T extends z.ZodType>(request: Request, schema: T): Promise<z.output<T>> {
+  if (!request.is("application/json")) {
+    throw new RequestError("unsupported_media", "The body must be JSON, with `Content-Type: application/json`.");
+  }
+  if ((request.get("content-encoding") ?? "identity") !== "identity") {
+    throw new RequestError("unsupported_media", "The body must not be compressed.");
+  }
+  const input = parseJson(await collectBody(request));
+  refuseMachinery(input);
+  const unsafe = findUnsafeText(input);
+  if (unsafe !== null) throw wrongField(unsafe, "must not contain NUL or lone surrogates");
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) throw invalidInput(parsed.error, "field");
+  return parsed.data;
+}
+
+/** On failure the rest of the body is left to Node, which discards it: the socket still has to carry the answer. */
+function collectBody(request: Request): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  if (Number(request.get("content-length") ?? 0) > MAX_JSON_BYTES) return Promise.reject(tooLarge());
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const timer = setTimeout(
+    () => reject(new RequestError("invalid_request", "The body did not come in time.", { status: 408 })),
+    BODY_TIMEOUT_MS,
+  );
+  const onData = (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MAX_JSON_BYTES) reject(tooLarge());
+    else chunks.push(chunk);
+  };
+  request.on("data", onData);
+  request.once("end", () => resolve(Buffer.concat(chunks, bytes)));
+  request.once("error", reject);
+  request.once("close", () => reject(new RequestError("invalid_request", "The body ended early.")));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    request.off("data", onData);
+  });
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (error) {
+    throw new RequestError("invalid_request", "The body is not well-formed JSON.", { cause: error });
+  }
+}
+
+/** `__proto__` would be dropped without a word by whatever copies the object later; it is unknown at any depth. */
+function refuseMachinery(input: unknown): void {
+  const open: { value: unknown; path: string; depth: number }[] = [{ value: input, path: "", depth: 0 }];
+  for (let at = open.pop(); at; at = open.pop()) {
+    if (at.value === null || typeof at.value !== "object") continue;
+    if (at.depth > MAX_DEPTH) throw new RequestError("invalid_request", "The body is nested too deeply.");
+    for (const [key, value] of Object.entries(at.value)) {
+      const path = at.path === "" ? key : `${at.path}.${key}`;
+      if (key === "__proto__") throw wrongField(path, "is not a known field");
+      open.push({ value, path, depth: at.depth + 1 });
+    }
+  }
+}
+
+function wrongField(path: string, message: string): RequestError {
+  return new RequestError("invalid_request", `\`${path}\` ${message}.`, { errors: [{ path, message }] });
+}
+
+function tooLarge(): RequestError {
+  return new RequestError("payload_too_large", `The body is larger than ${MAX_JSON_BYTES} bytes.`);
+}

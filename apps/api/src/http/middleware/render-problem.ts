@@ -1,0 +1,81 @@
+import { isDatabaseUnavailable } from "@scribe/database";
+import { isUuid, RequestError, type RequestErrorCode } from "@scribe/domain";
+import { OutboundError } from "@scribe/outbound";
+import { StorageError } from "@scribe/storage";
+import type { ErrorRequestHandler, Response } from "express";
+import { PROBLEM_TYPE, toProblem } from "../problem.ts";
+import type { RequestLocals } from "./log-requests.ts";
+
+/** How long a caller waits before it tries again what needs the database or the store. */
+const RETRY_AFTER_SECONDS = 5;
+
+/** The one place where an error becomes an answer. What is not meant for callers is logged and told as `internal`. */
+export function renderProblem(): ErrorRequestHandler {
+  return (thrown, _request, response, _next) => {
+    response.locals.failure = thrown;
+    if (response.headersSent) {
+      // Half an answer is out: cutting the connection is the only way left to say that it is not whole.
+      response.destroy();
+      return;
+    }
+    sendProblem(response, toRequestError(thrown));
+  };
+}
+
+export function sendProblem(response: Response, error: RequestError): void {
+  const { requestId } = response.locals as RequestLocals;
+  for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
+  if (error.retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(error.retryAfterSeconds));
+  const body = JSON.stringify(toProblem(error, requestId));
+  response.statusCode = error.status;
+  response.setHeader("Content-Type", PROBLEM_TYPE);
+  response.setHeader("Content-Length", Buffer.byteLength(body));
+  response.end(body);
+}
+
+export function toRequestError(thrown: unknown): RequestError {
+  if (thrown instanceof RequestError) return thrown;
+  if (thrown instanceof StorageError) return fromStorage(thrown);
+  if (thrown instanceof OutboundError && thrown.code === "url_not_allowed") {
+    return new RequestError("url_not_allowed", thrown.message, { cause: thrown });
+  }
+  if (isDatabaseUnavailable(thrown)) {
+    return new RequestError("service_unavailable", "The database cannot be reached just now.", {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      cause: thrown,
+    });
+  }
+  if (isBadPath(thrown)) return new RequestError("invalid_request", "The path is not well-formed.", { cause: thrown });
+  return new RequestError("internal", "Something went wrong on our side.", { cause: thrown });
+}
+
+const FROM_STORAGE: Partial<Record<StorageError["code"], [RequestErrorCode, string]>> = {
+  payload_too_large: ["payload_too_large", "The file is too large."],
+  insufficient_storage: ["insufficient_storage", "There is no room left to store this."],
+  service_unavailable: ["service_unavailable", "The store cannot be reached just now."],
+};
+
+function fromStorage(error: StorageError): RequestError {
+  const [code, message] = FROM_STORAGE[error.code] ?? ["internal", "Something went wrong on our side."];
+  return new RequestError(code, message, {
+    cause: error,
+    ...(code === "service_unavailable" ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
+  });
+}
+
+/** Express cannot decode `%zz` in a path. */
+function isBadPath(thrown: unknown): boolean {
+  return thrown instanceof URIError || (thrown instanceof Error && (thrown as { status?: number }).status === 400);
+}
+
+/** What is no id, and what is somebody else's, is told in the same words. */
+export function notFound(what: string): RequestError {
+  return new RequestError("not_found", `There is no such ${what}.`);
+}
+
+/** The path's id; one that has not even the form of one names nothing. */
+export function idFrom(params: Record<string, string>, what: string): string {
+  const id = params.id ?? "";
+  if (!isUuid(id)) throw notFound(what);
+  return id.toLowerCase();
+}

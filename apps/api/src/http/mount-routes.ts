@@ -1,0 +1,54 @@
+import { RequestError } from "@scribe/domain";
+import type { Express, RequestHandler } from "express";
+import type { Api } from "../api.ts";
+import { expressPath, type Guard, type Route } from "../openapi/route.ts";
+import { parseQuery } from "./middleware/parse-query.ts";
+import { readJson } from "./middleware/read-json.ts";
+
+/**
+ * Mounts routes on Express: for each its guards in order (none for a route without a scope), then query and body by its
+ * schemas, then its handler. A known path with another method is 405 and says which there are.
+ */
+export function mountRoutes(app: Express, api: Api, routes: readonly Route[], guards: readonly Guard[]): void {
+  for (const [path, sharing] of Map.groupBy(routes, (route) => route.path)) {
+    const place = app.route(expressPath(path));
+    for (const route of sharing) {
+      const before = route.scope === null ? [] : guards.map((guard) => guard(api, route));
+      place[route.method](nameRoute(route), ...before, run(api, route));
+    }
+    place.all(refuseMethod(sharing));
+  }
+  app.use(() => {
+    throw new RequestError("not_found", "There is no such path.");
+  });
+}
+
+function nameRoute({ path }: Route): RequestHandler {
+  return (_request, response, next) => {
+    response.locals.route = path;
+    next();
+  };
+}
+
+function run(api: Api, route: Route): RequestHandler {
+  const handle = route.handle(api);
+  return async (request, response) => {
+    const query = parseQuery(route, request);
+    const body = route.body?.kind === "json" ? await readJson(request, route.body.schema) : undefined;
+    const params = request.params as Record<string, string>;
+    await handle({ request, response, caller: response.locals.caller, params, query, body });
+  };
+}
+
+function refuseMethod(sharing: readonly Route[]): RequestHandler {
+  const methods = sharing.flatMap(({ method }) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()]));
+  const allow = [...methods, "OPTIONS"].join(", ");
+  return (request, response) => {
+    if (request.method === "OPTIONS") {
+      response.setHeader("Allow", allow);
+      response.status(204).end();
+      return;
+    }
+    throw new RequestError("invalid_request", `This path knows ${allow}.`, { status: 405, headers: { Allow: allow } });
+  };
+}

@@ -1,0 +1,55 @@
+import type { NewJob } from "@scribe/database";
+import { RequestError, toJobRequest, type UploadFields } from "@scribe/domain";
+import { assertUrlAllowed, OutboundError } from "@scribe/outbound";
+import { isWebhookSecret } from "@scribe/webhooks";
+import type { Request } from "express";
+import type { Api } from "../api.ts";
+import { chooseModel } from "../model-offer.ts";
+import type { Caller } from "./middleware/authenticate.ts";
+
+export type PreparedJob = Omit<NewJob, "source" | "audioSeconds">;
+
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** What can be refused before there is audio: model, engine, webhook. Throws 400 naming the field. */
+export function prepareJob(api: Api, caller: Caller, request: Request, fields: UploadFields): PreparedJob {
+  const job = toJobRequest(fields);
+  if (job.engine === "synthetic" && !api.config.http.SCRIBE_ENABLE_SYNTHETIC) {
+    throw wrongField("engine", "`synthetic` is not enabled here");
+  }
+  if (job.webhookUrl !== undefined) checkUrl(api, "webhook_url", job.webhookUrl);
+  if (job.webhookSecret !== undefined && !isWebhookSecret(job.webhookSecret)) {
+    throw wrongField("webhook_secret", "must be `whsec_` and the base64 of 24 to 64 bytes");
+  }
+  const traceparent = request.get("traceparent");
+  return {
+    apiKeyId: caller.keyId,
+    engine: job.engine,
+    model: chooseModel(api.models, job.model),
+    options: job.options,
+    priority: job.priority,
+    recordingId: job.recordingId,
+    metadata: job.metadata,
+    webhookUrl: job.webhookUrl,
+    webhookEvents: job.webhookEvents,
+    webhookSecret: job.webhookSecret,
+    traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+  };
+}
+
+/** An address that is plainly inside is refused at once; a name that turns out to be ends the job, or the delivery. */
+export function checkUrl({ outboundPolicy }: Api, field: string, url: string): void {
+  try {
+    assertUrlAllowed(url, outboundPolicy);
+  } catch (error) {
+    if (!(error instanceof OutboundError)) throw error;
+    throw new RequestError("url_not_allowed", error.message, {
+      errors: [{ path: field, message: "names an address that may not be reached" }],
+      cause: error,
+    });
+  }
+}
+
+function wrongField(path: string, message: string): RequestError {
+  return new RequestError("invalid_request", `\`${path}\`: ${message}.`, { errors: [{ path, message }] });
+}

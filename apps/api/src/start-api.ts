@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Config, ConfigError } from "@scribe/config";
+import { openDatabase } from "@scribe/database";
+import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
+import type { Logger } from "@scribe/telemetry";
+import type { Api } from "./api.ts";
+import { createApiMetrics } from "./api-metrics.ts";
+import { createApp } from "./create-app.ts";
+import { createHttpServer } from "./create-server.ts";
+import { ensureAdminKey, readAdminKey } from "./ensure-admin-key.ts";
+import { isProbed, type Lifecycle, newLifecycle } from "./lifecycle.ts";
+import { closeServer, listen } from "./listen.ts";
+import { readModelOffer } from "./model-offer.ts";
+import { openStorage } from "./open-storage.ts";
+import { readOutboundPolicy } from "./outbound-policy.ts";
+import { reachDatabase } from "./reach-database.ts";
+import { readVersion } from "./read-version.ts";
+import { createMetricsServer } from "./serve-metrics.ts";
+import { createEventStreams } from "./streams/event-streams.ts";
+import { createUnderway } from "./underway.ts";
+import { watchQueueSize } from "./watch-queue-size.ts";
+
+/** How long a probe may take to see that requests should go elsewhere. */
+const NOTICE_MS = 10_000;
+
+export interface StartApiOptions {
+  config: Config;
+  log: Logger;
+  /** Ends a start that waits for the database. */
+  signal?: AbortSignal;
+}
+
+export interface RunningApi {
+  /** Of a client on this machine. */
+  url: string;
+  /** Where /metrics needs no key; null where that is off. */
+  metricsUrl: string | null;
+  /**
+   * Two stages: /ready says 503 until a probe has seen it, then nothing more is accepted, streams are ended with a hint
+   * to come again, and requests under way have `graceSeconds`. `force` ends all waiting. Then everything is closed.
+   */
+  stop(graceSeconds: number, force?: AbortSignal): Promise<void>;
+}
+
+/** Composes the API, connects and listens. What was opened is closed again where a later step fails. */
+export async function startApi({
+  config,
+  log,
+  signal = new AbortController().signal,
+}: StartApiOptions): Promise<RunningApi> {
+  const { data, http, jobs, outbound, speech } = config;
+  if (data.DATABASE_URL === undefined || data.SCRIBE_ENCRYPTION_KEY === undefined) {
+    throw new ConfigError(["DATABASE_URL is needed (`npm start` brings a database of its own)"]);
+  }
+  const adminKey = readAdminKey(data.SCRIBE_ADMIN_KEY);
+  const storage = openStorage(config);
+  const closing = new AsyncDisposableStack();
+  try {
+    const db = openDatabase({
+      url: data.DATABASE_URL,
+      directUrl: data.DATABASE_DIRECT_URL,
+      poolSize: data.DATABASE_POOL_SIZE,
+      encryptionKey: data.SCRIBE_ENCRYPTION_KEY,
+      applicationName: "scribe-api",
+      publicUrl: http.PUBLIC_URL,
+    });
+    closing.defer(() => db.close());
+    closing.defer(() => storage.close());
+    await reachDatabase(db, log, signal);
+    await ensureAdminKey(db, { key: adminKey, webhookSecret: outbound.WEBHOOK_SECRET });
+
+    const queues = await openQueues({ redisUrl: data.REDIS_URL, db, log });
+    closing.defer(() => queues.close());
+    const notifications = await openNotifications({ redisUrl: data.REDIS_URL, db, log });
+    closing.defer(() => notifications.close());
+    const dispatcher = createDispatcher({
+      db,
+      queues,
+      log,
+      window: jobs.DISPATCH_WINDOW,
+      sweepSeconds: jobs.SWEEP_INTERVAL_SECONDS,
+    });
+    closing.defer(() => dispatcher.stop());
+    const queueSize = watchQueueSize(db, log);
+    closing.defer(() => queueSize.stop());
+
+    const metrics = createApiMetrics();
+    const lifecycle = newLifecycle();
+    const streams = createEventStreams({ db, log, notifications, metrics, maxPerKey: http.MAX_STREAMS_PER_KEY });
+    const app = createApp({
+      ...{ config, log, db, queues, dispatcher, notifications, storage, metrics, streams, lifecycle },
+      outboundPolicy: readOutboundPolicy(config),
+      models: readModelOffer(speech),
+      underway: createUnderway(),
+      queueSize: queueSize.read,
+      version: readVersion(),
+    } satisfies Api);
+
+    const cut = new AbortController();
+    const server = createHttpServer(app);
+    const port = await listen(server, http.PORT, http.HOST, "PORT");
+    closing.defer(() => closeServer(server, cut.signal));
+    const metricsServer = http.METRICS_PORT === 0 ? null : createMetricsServer(metrics.registry);
+    const metricsPort = metricsServer && (await listen(metricsServer, http.METRICS_PORT, http.HOST, "METRICS_PORT"));
+    if (metricsServer) closing.defer(() => closeServer(metricsServer, cut.signal));
+    dispatcher.start();
+    log.info({ port, host: http.HOST, queue: queues.backend, models: readModelOffer(speech).ids }, "the API listens");
+
+    return {
+      url: `http://${reachable(http.HOST)}:${port}`,
+      metricsUrl: metricsPort === null ? null : `http://${reachable(http.HOST)}:${metricsPort}/metrics`,
+      async stop(graceSeconds, force = new AbortController().signal) {
+        lifecycle.draining = true;
+        await untilNoticed(lifecycle, Math.min(NOTICE_MS, (graceSeconds * 1000) / 2), force);
+        const deadline = AbortSignal.any([force, AbortSignal.timeout(graceSeconds * 1000)]);
+        deadline.addEventListener("abort", () => cut.abort(), { once: true });
+        if (deadline.aborted) cut.abort();
+        await streams.drain();
+        await closing.disposeAsync();
+      },
+    };
+  } catch (error) {
+    await closing.disposeAsync();
+    throw error;
+  }
+}
+
+/** Where nobody probes, nobody is waited for. */
+async function untilNoticed(lifecycle: Lifecycle, limitMs: number, force: AbortSignal): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (isProbed(lifecycle) && lifecycle.toldNotReady === 0 && Date.now() < deadline && !force.aborted) {
+    await sleep(50);
+  }
+}
+
+function reachable(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}

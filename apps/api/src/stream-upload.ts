@@ -1,0 +1,178 @@
+import type { Readable } from "node:stream";
+import { type FieldProblem, isUnsafeText, RequestError } from "@scribe/domain";
+import { SNIFF_BYTES, type SniffedMedia, sniffMedia } from "@scribe/media";
+import type { BlobStore } from "@scribe/storage";
+import busboy, { type Busboy } from "busboy";
+import type { Request } from "express";
+
+/** No field is longer than a long prompt in UTF-8, or 16 KiB of metadata; all names of ours are short. */
+const LIMITS = { fieldNameSize: 64, fieldSize: 64 * 1024, fields: 64, files: 1, parts: 65, headerPairs: 32 } as const;
+/** An upload whose sender falls silent is given up. */
+const IDLE_MS = 30_000;
+/** What fields and boundaries may add to the file's size. */
+const FORM_OVERHEAD_BYTES = 1024 * 1024;
+
+export interface UploadTarget {
+  storage: BlobStore;
+  key: string;
+  maxBytes: number;
+  /** Called with the fields that came before the file, before its first byte is read; what it throws ends the upload. */
+  checkFields: (fields: ReadonlyMap<string, string>) => void;
+}
+
+export interface StoredUpload {
+  fields: ReadonlyMap<string, string>;
+  media: SniffedMedia;
+  bytes: number;
+  /** Hex. */
+  sha256: string;
+}
+
+/**
+ * Streams the form's part `file` to storage; memory does not grow with it. Whatever goes wrong, nothing stays at `key`:
+ * the sender going away, a file too large or none at all, content that is no media, a form that is cut off.
+ * The rest of a refused form is not read here.
+ *
+ * @throws RequestError, StorageError
+ */
+export async function streamUpload(request: Request, target: UploadTarget): Promise<StoredUpload> {
+  const length = Number(request.get("content-length") ?? 0);
+  if (length > target.maxBytes + FORM_OVERHEAD_BYTES) throw tooLarge(target.maxBytes);
+  const form = openForm(request);
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const stop = new AbortController();
+  const fail = (error: Error) => {
+    stop.abort(error);
+    failed.reject(error);
+  };
+  const fields = new Map<string, string>();
+  let stored: Promise<Omit<StoredUpload, "fields">> | undefined;
+
+  form.on("field", (name: string | undefined, value, info) => {
+    const problem = fieldProblem(name, value, info, fields);
+    if (problem) fail(wrongField(problem));
+    else fields.set(name as string, value);
+  });
+  form.on("file", (name: string | undefined, file) => {
+    // Destroying the form destroys the file, too, and its error is the form's.
+    file.on("error", () => undefined);
+    try {
+      if (name !== "file")
+        throw wrongField({ path: name ?? "", message: "is not a known part; the file goes into `file`" });
+      target.checkFields(fields);
+      stored = store(file, target, stop.signal);
+      stored.catch(fail);
+    } catch (error) {
+      fail(error as Error);
+    }
+  });
+  form.on("filesLimit", () => fail(wrongField({ path: "file", message: "is given twice" })));
+  form.on("fieldsLimit", () => fail(new RequestError("invalid_request", "The form has too many fields.")));
+  form.on("partsLimit", () => fail(new RequestError("invalid_request", "The form has too many parts.")));
+  form.on("error", (cause) =>
+    fail(
+      new RequestError("invalid_request", "The form is not well-formed, or was cut off.", { cause: cause as Error }),
+    ),
+  );
+  const read = new Promise<void>((resolve) => form.once("close", resolve));
+  request.once("close", onGone);
+  request.setTimeout(IDLE_MS, onIdle);
+
+  function onGone() {
+    if (!request.complete) fail(new RequestError("invalid_request", "The upload ended early."));
+  }
+  function onIdle() {
+    fail(new RequestError("invalid_request", "The upload stood still for too long.", { status: 408 }));
+  }
+
+  try {
+    request.pipe(form);
+    await Promise.race([read, failed.promise]);
+    if (!stored) throw wrongField({ path: "file", message: "is needed" });
+    return { fields, ...(await Promise.race([stored, failed.promise])) };
+  } catch (error) {
+    stop.abort(error);
+    // A put that had ended already is undone; one that was under way leaves nothing by itself.
+    await stored?.then(
+      () => target.storage.remove(target.key),
+      () => undefined,
+    );
+    throw error;
+  } finally {
+    request.off("close", onGone);
+    request.setTimeout(0).off("timeout", onIdle);
+    request.unpipe(form);
+    form.destroy();
+  }
+}
+
+function openForm(request: Request): Busboy {
+  if (!request.is("multipart/form-data")) {
+    throw new RequestError("unsupported_media", "The body must be a form, with `Content-Type: multipart/form-data`.");
+  }
+  try {
+    return busboy({ headers: request.headers, limits: LIMITS, defParamCharset: "utf8" });
+  } catch (cause) {
+    throw new RequestError("invalid_request", "The form's `Content-Type` names no boundary.", { cause });
+  }
+}
+
+async function store(file: Readable, { storage, key, maxBytes }: UploadTarget, signal: AbortSignal) {
+  const { head, rest } = await peek(file, SNIFF_BYTES);
+  signal.throwIfAborted();
+  if (head.length === 0) throw wrongField({ path: "file", message: "is empty" });
+  const media = sniffMedia(head);
+  if (media === null) {
+    throw new RequestError("unsupported_media", "The file is no audio or video that is known here.", {
+      errors: [{ path: "file", message: "is no audio or video" }],
+    });
+  }
+  const { bytes, sha256 } = await storage.put(key, rest, { maxBytes, signal, contentType: media.contentType });
+  return { media, bytes, sha256 };
+}
+
+/** The stream's first bytes, and the whole of it again. */
+async function peek(file: Readable, count: number): Promise<{ head: Buffer; rest: AsyncIterable<Uint8Array> }> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const iterator = file[Symbol.asyncIterator]();
+  while (bytes < count) {
+    const { value, done } = await iterator.next();
+    if (done) break;
+    chunks.push(value);
+    bytes += value.length;
+  }
+  const head = Buffer.concat(chunks, bytes);
+  async function* rest() {
+    yield head;
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { head, rest: rest() };
+}
+
+function fieldProblem(
+  name: string | undefined,
+  value: string,
+  info: { nameTruncated: boolean; valueTruncated: boolean },
+  before: ReadonlyMap<string, string>,
+): FieldProblem | null {
+  if (name === undefined || name === "") return { path: "", message: "has no name" };
+  if (isUnsafeText(name)) return { path: "", message: "has a name with NUL in it" };
+  const path = name.slice(0, LIMITS.fieldNameSize);
+  if (info.nameTruncated || name.length > LIMITS.fieldNameSize) return { path, message: "is not a known field" };
+  if (name === "file") return { path, message: "must be a file, with a filename" };
+  if (before.has(name)) return { path, message: "is given twice" };
+  if (info.valueTruncated) return { path, message: "is too long" };
+  if (isUnsafeText(value)) return { path, message: "must not contain NUL or lone surrogates" };
+  return null;
+}
+
+function wrongField(problem: FieldProblem): RequestError {
+  const detail = problem.path === "" ? `A field ${problem.message}.` : `\`${problem.path}\` ${problem.message}.`;
+  return new RequestError("invalid_request", detail, { errors: [problem] });
+}
+
+function tooLarge(maxBytes: number): RequestError {
+  return new RequestError("payload_too_large", `The file is larger than ${maxBytes} bytes.`);
+}
