@@ -18,8 +18,10 @@ export type SpeechRuntimeSettings = {
   /** Providers of onnxruntime in order of preference, e.g. `["cpu"]`. */
   executionProviders: readonly string[];
   intraOpThreads: number;
-  /** The child ends, and gives its memory back, after this long without a request. Default 300. */
+  /** A model is unloaded after this long without use; after as long without any request, the child ends. Default 300. */
   modelIdleSeconds?: number;
+  /** The least time that a native run is given before the child is taken for stuck and killed. Default 30,000. */
+  deadlineFloorMs?: number;
   log?: (entry: SpeechLogEntry) => void;
 };
 
@@ -28,7 +30,8 @@ export type SpeechLogEntry = { level: "debug" | "info" | "warn" | "error"; messa
 export type ChildExit = { pid: number; code: number | null; signal: string | null; reason: string; requests: string[] };
 
 export type RuntimeHealth = {
-  state: "stopped" | "starting" | "running" | "closed";
+  /** `stopped`: there is no child; the next request starts one. */
+  state: "stopped" | "running" | "closed";
   pid?: number;
   activeRequests: number;
   /** Age of the child's last heartbeat. */

@@ -56,6 +56,3 @@ export interface DecoderState {
 }
 
 export type Alignment = { weights: Float32Array; positions: number; probabilities: Float32Array };
-
-/** How sessions are to be made. */
-export type SessionSettings = { executionProviders: readonly string[]; intraOpThreads: number };

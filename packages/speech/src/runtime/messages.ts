@@ -1,0 +1,39 @@
+import type { SpeechErrorMessage } from "../speech-error.ts";
+import type { SpeechCheckpoint, SpeechEvent } from "../speech-events.ts";
+import type { ParsedSpeechOptions } from "../speech-options.ts";
+import type { SpeechLogEntry } from "./speech-runtime.ts";
+
+/** What the session thread needs to know before its first request. */
+export type ThreadSettings = {
+  executionProviders: readonly string[];
+  intraOpThreads: number;
+  modelIdleSeconds: number;
+  deadlineFloorMs: number;
+};
+
+/** A request as the child gets it: checked, under a key that no other request ever has. */
+export type ChildRequest = {
+  key: string;
+  seed: string;
+  model: string;
+  pcmPath: string;
+  options: ParsedSpeechOptions;
+  resume?: SpeechCheckpoint | undefined;
+};
+
+/** From the parent to the child; all but `start` are passed on to the session thread. */
+export type ToChild =
+  | { type: "start"; settings: ThreadSettings }
+  | { type: "transcribe"; request: ChildRequest }
+  | { type: "cancel"; key: string };
+
+/** From the child to the parent; all but `heartbeat` come from the session thread. */
+export type FromChild =
+  | { type: "heartbeat" }
+  /** A run is under way for the request `key`. */
+  | { type: "operation"; key: string; operation: string; deadlineMs: number }
+  /** Nothing is under way: no deadline holds. */
+  | { type: "resting" }
+  | { type: "event"; key: string; event: SpeechEvent }
+  | { type: "ended"; key: string; error?: SpeechErrorMessage }
+  | { type: "log"; entry: SpeechLogEntry };

@@ -1,0 +1,48 @@
+import type { DecodedWindow } from "./decode-window.ts";
+
+export type FallbackThresholds = {
+  /** Text that compresses better than this repeats itself. */
+  compressionRatio: number | null;
+  /** Text less probable than this (mean log probability) is in doubt. */
+  logprob: number | null;
+  /** Doubtful text in a window that is as probably silent as this stays: it will be dropped. */
+  noSpeech: number | null;
+};
+
+type Figures = Pick<DecodedWindow, "avgLogprob" | "compressionRatio" | "noSpeechProbability">;
+
+/** Whether a window's text fails its thresholds, so that a higher temperature should be tried. */
+export function needsFallback(decoded: Figures, thresholds: FallbackThresholds): boolean {
+  const { compressionRatio, logprob } = thresholds;
+  if (isSilence(decoded, thresholds)) return false;
+  const repeats = compressionRatio !== null && decoded.compressionRatio > compressionRatio;
+  return repeats || (logprob !== null && decoded.avgLogprob < logprob);
+}
+
+/** Whether a window is taken for silent: no speech is probable, and its text is not. */
+export function isSilence(decoded: Figures, { noSpeech, logprob }: FallbackThresholds): boolean {
+  if (noSpeech === null || !(decoded.noSpeechProbability > noSpeech)) return false;
+  return logprob === null || decoded.avgLogprob <= logprob;
+}
+
+/**
+ * Decodes at each temperature in turn until one passes the thresholds. Where none does, the most probable text that does
+ * not repeat itself stands, or the most probable of all.
+ */
+export async function decodeWithFallback(
+  decodeAt: (temperature: number) => Promise<DecodedWindow>,
+  temperatures: readonly number[],
+  thresholds: FallbackThresholds,
+): Promise<DecodedWindow> {
+  const failed: DecodedWindow[] = [];
+  for (const temperature of temperatures) {
+    const decoded = await decodeAt(temperature);
+    if (!needsFallback(decoded, thresholds)) return decoded;
+    failed.push(decoded);
+  }
+  const limit = thresholds.compressionRatio ?? Number.POSITIVE_INFINITY;
+  const varied = failed.filter((decoded) => decoded.compressionRatio <= limit);
+  return (varied.length > 0 ? varied : failed).reduce((best, other) =>
+    other.avgLogprob > best.avgLogprob ? other : best,
+  );
+}

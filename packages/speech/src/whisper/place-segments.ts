@@ -1,0 +1,39 @@
+import type { ModelFolder } from "../model/read-model-folder.ts";
+import type { SpeechSegment } from "../speech-events.ts";
+import type { DecodedWindow } from "./decode-window.ts";
+import { splitSegments } from "./split-segments.ts";
+
+/** A window's segments with their times in the file, and how many frames on the next window starts. */
+export type PlacedWindow = { segments: SpeechSegment[]; advanceFrames: number };
+
+/** Turns a decoded window into segments; those without length or text are left out. */
+export function placeSegments(
+  model: ModelFolder,
+  decoded: DecodedWindow,
+  startFrame: number,
+  contentFrames: number,
+): PlacedWindow {
+  const { tokenizer, special, framesPerTimestamp, secondsPerTimestamp, features } = model;
+  const startSeconds = (startFrame * features.hopSize) / features.sampleRate;
+  const split = splitSegments(decoded.tokens, special.firstTimestamp, contentFrames / framesPerTimestamp);
+  const segments = split.segments
+    .map(({ startStep, endStep, tokens }) => ({
+      start: milliseconds(startSeconds + startStep * secondsPerTimestamp),
+      end: milliseconds(startSeconds + endStep * secondsPerTimestamp),
+      text: tokenizer.decode(tokens.filter((token) => token < special.endOfText)),
+      tokens,
+      avg_logprob: decoded.avgLogprob,
+      no_speech_prob: decoded.noSpeechProbability,
+      compression_ratio: decoded.compressionRatio,
+      temperature: decoded.temperature,
+    }))
+    .filter(({ start, end, text }) => start !== end && text.trim() !== "");
+  const advanceFrames = (split.advanceSteps ?? 0) * framesPerTimestamp;
+  // A window that would start where this one did would never end.
+  return { segments, advanceFrames: advanceFrames > 0 ? advanceFrames : contentFrames };
+}
+
+/** Seconds to three decimals. */
+export function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}
