@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { RequestError } from "./errors.ts";
 import { PRIORITIES, type Priority } from "./job-state.ts";
-import { isUnsafeText } from "./safe-text.ts";
+import { findUnsafeText, isUnsafeText } from "./safe-text.ts";
 import { DEFAULT_WEBHOOK_EVENTS, WEBHOOK_EVENTS } from "./webhook-event.ts";
 
 /** What a person may type: no NUL, no lone surrogate, a length that has a reason at each place. */
@@ -33,6 +34,8 @@ export const metadataSchema = z
         context.addIssue({ code: "custom", path: [key], message: "is not a field" });
       } else if (key !== "synthetic" && !metadataValue.safeParse(metadata[key]).success) {
         context.addIssue({ code: "custom", path: [key], message: "must be a string, a number, a boolean or null" });
+      } else if (findUnsafeText(metadata[key]) !== null) {
+        context.addIssue({ code: "custom", path: [key], message: "must not contain NUL or lone surrogates" });
       }
     }
     if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES) {
@@ -175,19 +178,27 @@ const TEXT_FIELDS = new Set<string>([
 /**
  * Form fields are text: booleans read `true|false`, numbers, lists and objects are JSON. A value that is no JSON stays
  * the text it is, so that the schema names the field and what it should be.
+ *
+ * @throws RequestError where JSON names `__proto__`, which schemas drop without a word
  */
 export function readFormFields(fields: ReadonlyMap<string, string>): Record<string, unknown> {
   const input: Record<string, unknown> = Object.create(null);
   for (const [name, text] of fields) {
-    input[name] = TEXT_FIELDS.has(name) ? text : parseJsonOr(text);
+    input[name] = TEXT_FIELDS.has(name) ? text : parseJsonOr(text, name);
   }
   return input;
 }
 
-function parseJsonOr(text: string): unknown {
+function parseJsonOr(text: string, field: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
+    return JSON.parse(text, (key, value) => {
+      if (key !== "__proto__") return value;
+      const path = `${field}.__proto__`;
+      const message = "is not a known field";
+      throw new RequestError("invalid_request", `\`${path}\` ${message}.`, { errors: [{ path, message }] });
+    });
+  } catch (error) {
+    if (error instanceof RequestError) throw error;
     return text;
   }
 }

@@ -1,5 +1,5 @@
 import type { Segment } from "../transcript.ts";
-import { type Cue, type SubtitleOptions, toCues } from "./wrap-cues.ts";
+import { type Cue, onOneLine, type SubtitleOptions, toCues } from "./wrap-cues.ts";
 
 export const TRANSCRIPT_FORMATS = ["json", "text", "srt", "vtt", "tsv"] as const;
 export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number];
@@ -36,7 +36,7 @@ export function renderTsv(segments: readonly Segment[], options: SubtitleOptions
   const withSpeakers = options.speakers !== false && segments.some((segment) => segment.speaker !== undefined);
   const header = withSpeakers ? "start\tend\tspeaker\ttext\n" : "start\tend\ttext\n";
   const rows = segments.map((segment) => {
-    const text = segment.text.trim().replaceAll(/[\t\r\n]+/g, " ");
+    const text = onOneLine(segment.text).replaceAll(/\t+/g, " ");
     const speaker = withSpeakers ? `${segment.speaker ?? ""}\t` : "";
     return `${Math.round(segment.start * 1000)}\t${Math.round(segment.end * 1000)}\t${speaker}${text}\n`;
   });
@@ -48,7 +48,7 @@ export function renderText(segments: readonly Segment[], options: SubtitleOption
   let before: string | undefined;
   let out = "";
   for (const segment of segments) {
-    const text = segment.text.trim();
+    const text = onOneLine(segment.text);
     if (text === "") continue;
     const speaker = options.speakers === false ? undefined : segment.speaker;
     out += speaker !== undefined && speaker !== before ? `${speaker}: ${text}\n` : `${text}\n`;

@@ -22,7 +22,7 @@ export interface Cue {
 export function toCues(segments: readonly Segment[], options: SubtitleOptions): Cue[] {
   const cues: Cue[] = [];
   for (const segment of segments) {
-    const text = segment.text.trim();
+    const text = onOneLine(segment.text);
     if (text === "") continue;
     const { maxCharsPerLine } = options;
     const speaker = options.speakers === false ? undefined : segment.speaker;
@@ -55,6 +55,11 @@ export function toCues(segments: readonly Segment[], options: SubtitleOptions): 
     flush(pieces.length - 1);
   }
   return cues;
+}
+
+/** A line break inside a text, an empty line above all, would end a cue early. */
+export function onOneLine(text: string): string {
+  return text.trim().replaceAll(/\s*[\r\n\u2028\u2029]+\s*/gu, " ");
 }
 
 /** When each piece of a segment's text is spoken: by its word where words and pieces agree, else by letters. */
