@@ -16,10 +16,11 @@ const REDACTED = [
   "req.headers.cookie",
   'req.headers["x-api-key"]',
   'req.headers["x-openai-api-key"]',
-  "*.secret",
-  "*.webhook_secret",
-  "*.webhookSecret",
-  "*.password",
+  // pino's wildcard stands for exactly one level, so each name comes twice.
+  ...["authorization", "secret", "webhook_secret", "webhookSecret", "password", "apiKey"].flatMap((name) => [
+    name,
+    `*.${name}`,
+  ]),
 ];
 
 /** A pino logger: one JSON object a line on standard output, or `pretty` for people. */
