@@ -61,6 +61,11 @@ export function openDatabase(options: DatabaseOptions): Database {
 export async function inTransaction<T>(db: Database, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await db.pool.connect();
   let broken: Error | undefined;
+  // A lost connection fails the statement in hand, and is also told as an event, which unheard would end the process.
+  const lost = (error: Error) => {
+    broken = error;
+  };
+  client.on("error", lost);
   try {
     await client.query("BEGIN");
     const result = await work(client);
@@ -72,7 +77,8 @@ export async function inTransaction<T>(db: Database, work: (client: PoolClient) 
     });
     throw error;
   } finally {
-    // A connection that could not roll back is not given back to the pool.
+    client.off("error", lost);
+    // A connection that broke or could not roll back is not given back to the pool.
     client.release(broken);
   }
 }

@@ -123,8 +123,8 @@ export function tenantJobs(db: Database, tenantId: string) {
      */
     async erase(id: string): Promise<{ audioKeys: string[] } | "live" | null> {
       return await inTransaction(db, async (client) => {
-        const { rows } = await client.query<{ status: JobStatus; audio_key: string | null; source: JobRow["source"] }>(
-          "SELECT status, audio_key, source FROM jobs WHERE id = $1 AND tenant_id = $2 FOR UPDATE",
+        const { rows } = await client.query<{ status: JobStatus; audio_key: string | null }>(
+          "SELECT status, audio_key FROM jobs WHERE id = $1 AND tenant_id = $2 FOR UPDATE",
           [id, tenantId],
         );
         const job = rows[0];
@@ -139,7 +139,9 @@ export function tenantJobs(db: Database, tenantId: string) {
         const { rowCount: others } = await client.query("SELECT 1 FROM jobs WHERE audio_key = $1 LIMIT 1", [
           job.audio_key,
         ]);
-        return { audioKeys: job.audio_key === null || others === 1 ? [] : [job.audio_key] };
+        if (job.audio_key === null || others === 1) return { audioKeys: [] };
+        await client.query("DELETE FROM uploads WHERE tenant_id = $1 AND storage_key = $2", [tenantId, job.audio_key]);
+        return { audioKeys: [job.audio_key] };
       });
     },
 

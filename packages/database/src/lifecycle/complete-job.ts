@@ -26,16 +26,18 @@ export async function completeJob(db: Database, lease: Lease, outcome: JobOutcom
   return await inTransaction(db, async (client) => {
     const { rows } = await client.query({
       name: "complete-job",
-      text: `WITH transcript AS (
-          INSERT INTO transcripts (job_id, text, language, language_probability, duration, words_method, speakers, diarization)
-          SELECT id, $3, $4, $5, $6, $7, $8, $9 FROM jobs
+      // The transcript comes of the updated row: a cancel that commits first leaves none behind.
+      text: `WITH done AS (
+          UPDATE jobs SET status = 'completed', phase = 'finalizing', progress = 100, completed_at = now(),
+            updated_at = now(), lease_until = NULL, dispatched_at = NULL, checkpoint = NULL,
+            language = coalesce($4, language), duration = $6, warnings = $10, next_ordinal = next_ordinal + 2
           WHERE id = $1 AND lease_epoch = $2 AND status = 'processing'
+          RETURNING ${JOB_COLUMNS}
+        ), transcript AS (
+          INSERT INTO transcripts (job_id, text, language, language_probability, duration, words_method, speakers, diarization)
+          SELECT id, $3, $4, $5, $6, $7, $8, $9 FROM done
         )
-        UPDATE jobs SET status = 'completed', phase = 'finalizing', progress = 100, completed_at = now(), updated_at = now(),
-          lease_until = NULL, dispatched_at = NULL, checkpoint = NULL, language = coalesce($4, language), duration = $6,
-          warnings = $10, next_ordinal = next_ordinal + 2
-        WHERE id = $1 AND lease_epoch = $2 AND status = 'processing'
-        RETURNING ${JOB_COLUMNS}`,
+        SELECT * FROM done`,
       values: [
         lease.jobId,
         lease.epoch,

@@ -14,7 +14,8 @@ export interface RetryPolicy {
 
 /**
  * Ends an attempt that reported an error. One that may end differently is tried again later, until `maxAttempts` are
- * charged; between attempts the job stays `processing`, phase `queued`.
+ * charged; between attempts the job stays `processing`, phase `queued`. The epoch rises, so that a renewal still under
+ * way cannot take the job back, and an answer that was lost and is asked for again charges nothing.
  */
 export async function failAttempt(
   db: Database,
@@ -35,7 +36,7 @@ export async function failAttempt(
       return "failed";
     }
     await client.query(
-      `UPDATE jobs SET attempts = $2, next_run_at = now() + $3 * interval '1 second', lease_until = NULL,
+      `UPDATE jobs SET attempts = $2, lease_epoch = lease_epoch + 1, next_run_at = now() + $3 * interval '1 second', lease_until = NULL,
          dispatched_at = NULL, phase = 'queued', updated_at = now() WHERE id = $1`,
       [lease.jobId, attempt, backoffSeconds(attempt)],
     );
@@ -46,7 +47,7 @@ export async function failAttempt(
 /**
  * Gives a job back, uncharged, to be taken by anyone at once: at shutdown, or because the child died. A child that died
  * with several jobs in it makes each run alone next; one that died with this job alone is counted, and the third ends
- * the job.
+ * the job. The epoch rises, as in `failAttempt`.
  */
 export async function handBack(
   db: Database,
@@ -54,17 +55,17 @@ export async function handBack(
   { childDeath }: { childDeath?: "alone" | "shared" } = {},
 ): Promise<"again" | "failed" | "lost"> {
   return await inTransaction(db, async (client) => {
-    const { rows } = await client.query<{ deaths: number }>(
-      `UPDATE jobs SET lease_until = NULL, next_run_at = now(), dispatched_at = NULL, phase = 'queued',
+    const { rows } = await client.query<{ deaths: number; epoch: number }>(
+      `UPDATE jobs SET lease_epoch = lease_epoch + 1, lease_until = NULL, next_run_at = now(), dispatched_at = NULL, phase = 'queued',
          child_deaths = child_deaths + $3::int, run_alone = run_alone OR $4::boolean, updated_at = now()
-       WHERE id = $1 AND lease_epoch = $2 AND status = 'processing' RETURNING child_deaths AS deaths`,
+       WHERE id = $1 AND lease_epoch = $2 AND status = 'processing' RETURNING child_deaths AS deaths, lease_epoch AS epoch`,
       [lease.jobId, lease.epoch, childDeath === "alone" ? 1 : 0, childDeath !== undefined],
     );
     const given = rows[0];
     if (!given) return "lost";
     if (given.deaths < MAX_CHILD_DEATHS) return "again";
     const error = new JobError("worker_crashed", "The speech process died each time it worked on this audio.");
-    await endJob(db, client, lease.jobId, "failed", error.view(), { sql: "lease_epoch", value: lease.epoch });
+    await endJob(db, client, lease.jobId, "failed", error.view(), { sql: "lease_epoch", value: given.epoch });
     return "failed";
   });
 }

@@ -45,6 +45,16 @@ function renameTypes<T extends QueryArrayResult | undefined>(result: T): T {
 let loaded = false;
 
 /**
+ * The engine leaves its ten-second lock timeout running when it is done, which would keep the process that long. What it
+ * still waits for has a socket, so no timer of its needs to.
+ */
+function patientTimers(): Record<string, unknown> {
+  const names = Object.keys(bindings).filter((name) => name.startsWith("__wbg_setTimeout_"));
+  const start = (callback: () => void, delayMs: number) => setTimeout(callback, delayMs >>> 0).unref();
+  return Object.fromEntries(names.map((name) => [name, start]));
+}
+
+/**
  * Prisma's own schema engine, in its WebAssembly build: what `prisma migrate deploy` runs, without a native binary to
  * download. Node does not import `.wasm`, so the module is instantiated by hand. The engine is lent for `work` and its
  * connections are ended behind it, for they hold the session lock of Prisma.
@@ -57,7 +67,7 @@ export async function withSchemaEngine<T>(
   if (!loaded) {
     const script = createRequire(import.meta.url).resolve("@prisma/schema-engine-wasm/schema_engine_bg");
     const module = new WebAssembly.Module(readFileSync(script.replace(/\.js$/, ".wasm")));
-    const instance = new WebAssembly.Instance(module, { "./schema_engine_bg.js": bindings });
+    const instance = new WebAssembly.Instance(module, { "./schema_engine_bg.js": { ...bindings, ...patientTimers() } });
     bindings.__wbg_set_wasm(instance.exports);
     (instance.exports.__wbindgen_start as () => void)();
     loaded = true;

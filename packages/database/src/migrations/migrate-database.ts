@@ -76,6 +76,8 @@ function withoutPartialIndexes(script: string): string | null {
 
 async function underLock<T>(url: string, work: () => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url, application_name: "scribe-migrations" });
+  // The engine's connections tell of a server that goes away; this one's word, unheard, would end the process.
+  client.on("error", () => undefined);
   await client.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK]);

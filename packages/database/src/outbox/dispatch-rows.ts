@@ -37,7 +37,10 @@ async function dispatchJobs(db: Database, window: number): Promise<DispatchedRow
       ), chosen AS (
         SELECT id, share FROM candidates ORDER BY priority, share, created_at, id LIMIT (SELECT places FROM free)
       ), locked AS (
-        SELECT jobs.id FROM jobs JOIN chosen USING (id) WHERE jobs.dispatched_at IS NULL FOR UPDATE OF jobs SKIP LOCKED
+        SELECT jobs.id FROM jobs JOIN chosen USING (id)
+        WHERE jobs.dispatched_at IS NULL AND jobs.status IN ('pending', 'processing')
+          AND jobs.next_run_at <= now() AND (jobs.lease_until IS NULL OR jobs.lease_until < now())
+        FOR UPDATE OF jobs SKIP LOCKED
       )
       UPDATE jobs SET dispatched_at = now(), dispatch_count = dispatch_count + 1
       FROM locked JOIN chosen USING (id) WHERE jobs.id = locked.id
