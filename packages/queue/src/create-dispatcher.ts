@@ -45,7 +45,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { db, queues, log, sweepSeconds } = options;
   const kinds = options.kinds ?? (["transcription", "webhooks"] as const);
   const lanes = new Map(kinds.map((kind) => [kind, createLane(kind)]));
-  let sweeping: NodeJS.Timeout | undefined;
+  let nextSweep: NodeJS.Timeout | undefined;
+  let sweeping: Promise<void> | null = null;
   let stopped = false;
 
   function createLane(kind: QueueKind) {
@@ -131,20 +132,23 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       await lane.repair().catch((error) => log.warn({ err: error, kind }, "sweeping failed"));
       await lane.run();
     }
-    if (!stopped) sweeping = setTimeout(() => void sweep(), sweepSeconds * 1000).unref();
+    if (!stopped) nextSweep = setTimeout(startSweep, sweepSeconds * 1000).unref();
+  }
+
+  function startSweep(): void {
+    sweeping = sweep();
   }
 
   return {
     poke(kind) {
       if (!stopped) void lanes.get(kind)?.run();
     },
-    start() {
-      void sweep();
-    },
+    start: startSweep,
     async stop() {
       stopped = true;
-      clearTimeout(sweeping);
+      clearTimeout(nextSweep);
       for (const lane of lanes.values()) await lane.stop();
+      await sweeping;
     },
   };
 }

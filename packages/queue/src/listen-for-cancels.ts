@@ -8,15 +8,14 @@ const RECONNECT_MS = 500;
 type CancelListener = (jobId: string | null) => void;
 
 /**
- * LISTEN on a connection of its own, past any pooler, opened when the first listener comes. After a lost connection the
- * listeners are told `null`: something may have been missed.
+ * LISTEN on a connection of its own, past any pooler, opened when the first listener comes. Each time it begins to hear,
+ * the listeners are told `null`: something may have been missed before.
  */
 export function listenForCancels(db: Database, log: Logger) {
   const listeners = new Set<CancelListener>();
   let client: Client | null = null;
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
-  let wasConnected = false;
 
   const tell = (jobId: string | null) => {
     for (const listener of listeners) listener(jobId);
@@ -42,8 +41,7 @@ export function listenForCancels(db: Database, log: Logger) {
     try {
       await fresh.connect();
       await fresh.query(`LISTEN ${CHANNEL}`);
-      if (wasConnected) tell(null);
-      wasConnected = true;
+      tell(null);
     } catch (error) {
       void fresh.end().catch(() => undefined);
       lost(error as Error);

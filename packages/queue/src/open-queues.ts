@@ -169,12 +169,13 @@ async function openPostgresStore(db: Database): Promise<Store> {
   return {
     backend: "postgres",
     queue: (name) => new bull.Queue(name, { connection }) as unknown as Queue,
-    worker: (name, handle, concurrency) =>
-      new bull.Worker(name, (job) => handle(job.data), {
-        connection,
-        concurrency,
-        ...WORKER_OPTIONS,
-      }) as unknown as Worker,
+    worker: (name, handle, concurrency) => {
+      const worker = new bull.Worker(name, (job) => handle(job.data), { connection, concurrency, ...WORKER_OPTIONS });
+      // A forced close leaves the wait for the next message running, and the process with it, for five seconds.
+      const { backend } = worker as unknown as { backend: { disconnectBlocking(): Promise<void> } };
+      worker.once("closing", () => void backend.disconnectBlocking());
+      return worker as unknown as Worker;
+    },
     ping: () => pool.query("SELECT 1"),
     close: () => pool.end(),
   };
