@@ -14,7 +14,10 @@ export async function runApi(env: NodeJS.ProcessEnv): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   const told = listenForSignals(log);
   const api = await startApi({ config, log, signal: told.first });
-  await new Promise((resolve) => told.first.addEventListener("abort", resolve, { once: true }));
+  // A signal that came while the last of it opened has been told already, and is not told again.
+  if (!told.first.aborted) {
+    await new Promise((resolve) => told.first.addEventListener("abort", resolve, { once: true }));
+  }
   await stop(api, config.jobs.SHUTDOWN_GRACE_SECONDS, told.second, log);
 }
 
