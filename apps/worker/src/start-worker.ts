@@ -47,6 +47,9 @@ export interface RunningWorker {
 
 const HEARTBEAT_MS = 5000;
 
+/** What setTimeout can wait for: 24 days, which is never enough for a worker. */
+const LONGEST_TIMER_SECONDS = 2_147_483;
+
 /** How long handing back may take after the grace: a statement for each job. */
 const HAND_BACK_MS = 10_000;
 
@@ -199,7 +202,7 @@ function openEngines({ speech, http }: Config, log: Logger): Map<string, FittedE
   const runtime = startSpeechRuntime({
     executionProviders: providers,
     intraOpThreads: speech.INTRA_OP_THREADS || availableParallelism(),
-    ...(speech.MODEL_IDLE_SECONDS === 0 ? {} : { modelIdleSeconds: speech.MODEL_IDLE_SECONDS }),
+    modelIdleSeconds: speech.MODEL_IDLE_SECONDS || LONGEST_TIMER_SECONDS,
     log: ({ level, message, ...fields }) => log[level](fields, message),
   });
   const places = {

@@ -102,12 +102,12 @@ describe("the onnx engine", () => {
   test("passes events on, with a checkpoint of its own", async () => {
     const { engine, asked } = standIn();
     const events = await listen(engine);
-    expect(events.map(({ type }) => type)).toEqual(["operation", "language", "window", "done"]);
-    expect(events[2]).toMatchObject({
+    expect(events.map(({ type }) => type)).toEqual(["operation", "operation", "language", "window", "done"]);
+    expect(events[3]).toMatchObject({
       segments: [{ start: 0, end: 1, text: " Hello" }],
       checkpoint: { processedSeconds: 30, state: checkpoint(3000) },
     });
-    expect(events[2]).not.toHaveProperty("segments.0.tokens");
+    expect(events[3]).not.toHaveProperty("segments.0.tokens");
     expect(asked[0]).toEqual({
       id: "job-1",
       model: "/models/nano",
@@ -135,16 +135,16 @@ describe("the onnx engine", () => {
       compression_ratio_threshold: null,
       clip: { start: 5, end: 60 },
     });
-    expect(events[2]).toMatchObject({ segments: [{ extra_data: { tokens: [5], avg_logprob: -0.2 } }] });
+    expect(events[3]).toMatchObject({ segments: [{ extra_data: { tokens: [5], avg_logprob: -0.2 } }] });
   });
 
   test("goes on from a checkpoint of the same model and options, and starts again from any other", async () => {
     const first = standIn();
-    const [, , window] = await listen(first.engine);
+    const [, , , window] = await listen(first.engine);
     const resume = (window as Extract<EngineEvent, { type: "window" }>).checkpoint;
 
     const same = standIn();
-    expect((await listen(same.engine, request({ resume })))[0]).toMatchObject({ type: "operation" });
+    expect((await listen(same.engine, request({ resume })))[1]).toMatchObject({ type: "operation" });
     expect(same.asked[0]!.resume).toEqual(checkpoint(3000));
 
     const others = [
@@ -153,7 +153,7 @@ describe("the onnx engine", () => {
       [standIn(), request({ resume: { ...resume, state: { position: "?" } } })],
     ] as const;
     for (const [other, asked] of others) {
-      expect((await listen(other.engine, asked))[0]).toEqual({ type: "restart" });
+      expect((await listen(other.engine, asked))[1]).toEqual({ type: "restart" });
       expect(other.asked[0]!.resume).toBeUndefined();
     }
   });

@@ -28,10 +28,14 @@ export interface OnnxEngineOptions {
   providers: readonly string[];
 }
 
+/** Some gigabytes from a disk that is busy with others'. */
+const READ_MODEL_MS = 300_000;
+
 /** Fits the speech runtime, which knows nothing of jobs, to the engine port. */
 export function createOnnxEngine({ runtime, findModel, providers }: OnnxEngineOptions): Engine {
   const running = new Set<string>();
   const held = new Map<string, number>();
+  const hashes = new Map<string, Promise<string>>();
   let loaded = new Set<string>();
 
   const onExit = ({ requests }: ChildExit) => {
@@ -40,12 +44,23 @@ export function createOnnxEngine({ runtime, findModel, providers }: OnnxEngineOp
   };
   runtime.on("child-exit", onExit);
 
+  /** Hashing reads all weights: once a folder and process. */
+  function hashOf(folder: string): Promise<string> {
+    const known = hashes.get(folder);
+    if (known) return known;
+    const hash = runtime.modelInfo(folder).then((info) => info.hash);
+    hashes.set(folder, hash);
+    hash.catch(() => hashes.delete(folder));
+    return hash;
+  }
+
   async function* transcribe(request: EngineRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     const { jobId, audio } = request;
     running.add(jobId);
     try {
       const folder = findModel(request.model);
-      const { hash } = await runtime.modelInfo(folder);
+      yield { type: "operation", operation: "read the model", deadlineMs: READ_MODEL_MS };
+      const hash = await unlessAborted(hashOf(folder), signal);
       const options = toSpeechOptions(request.options, audio.durationSeconds);
       const fingerprint = fingerprintOf(hash, providers, options);
       const resume = readCheckpoint(request, fingerprint);
@@ -159,4 +174,19 @@ function explain(error: unknown, jobsHeld: number): unknown {
   if (code === "invalid_option") return new JobError("internal", message, { retryable: false, cause: error });
   const known = EXPLANATIONS[code] ?? { code: "internal", message: "The transcription failed on our side." };
   return new JobError(known.code, known.message, { cause: error });
+}
+
+/** What is waited for goes on for others; this one stops waiting. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }

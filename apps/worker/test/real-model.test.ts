@@ -1,0 +1,84 @@
+import { resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Engine } from "@scribe/domain";
+import { type SpeechRuntime, startSpeechRuntime } from "@scribe/speech";
+import { makeWav, sampleDialogue, waitFor } from "@scribe/testing";
+import type { WorkerParts } from "../src/attempt.ts";
+import { findModel } from "../src/engines/find-model.ts";
+import { createOnnxEngine } from "../src/engines/onnx-engine.ts";
+import { createHeldJobs } from "../src/held-jobs.ts";
+import { log, openWorkerBox, type WorkerBox } from "./worker-box.ts";
+
+const MODEL = "whisper-nano.en";
+const places = { modelDir: resolve(import.meta.dirname, "../../../models"), offered: [MODEL] };
+
+let box: WorkerBox;
+let runtime: SpeechRuntime;
+let engine: Engine;
+let parts: WorkerParts;
+
+beforeAll(async () => {
+  box = await openWorkerBox();
+  runtime = startSpeechRuntime({
+    executionProviders: ["cpu"],
+    intraOpThreads: 2,
+    log: ({ level, message, ...fields }) => log[level](fields, message),
+  });
+  engine = createOnnxEngine({ runtime, findModel: (name) => findModel(name, places), providers: ["cpu"] });
+  parts = { ...box.parts, engines: new Map([["onnx", { engine }]]) };
+});
+afterAll(async () => {
+  await engine.close();
+  expect(await box.temporaryFiles()).toEqual(["worker-a"]);
+  await box.close();
+});
+
+const submit = (audio: Uint8Array) => box.upload(audio, {}, { engine: "onnx", model: MODEL });
+
+describe("the bundled model behind a worker", () => {
+  test("hears the sample dialogue, and hears the same after an interruption", async () => {
+    const sample = sampleDialogue();
+    const { id } = await submit(sample.bytes);
+    expect(await box.work(id, parts)).toBe("completed");
+    const undisturbed = await box.jobs.transcript(id);
+    expect(undisturbed!.text.split(" ").length).toBeGreaterThan(10);
+    expect(undisturbed!.language).toBe("en");
+    expect(engine.loadedModels()).toEqual([MODEL]);
+
+    const disturbed = await submit(sample.bytes);
+    const leaving = { ...parts, held: createHeldJobs() };
+    const work = box.work(disturbed.id, leaving);
+    await waitFor(async () => (await box.row(disturbed.id)).checkpoint !== null);
+    leaving.held.stopAll("shutdown");
+    expect(["handed_back", "completed"]).toContain(await work);
+    await box.work(disturbed.id, parts);
+    expect(await box.jobs.transcript(disturbed.id)).toEqual(undisturbed);
+  }, 60_000);
+
+  test("hears nothing in silence", async () => {
+    const { id } = await submit(makeWav({ seconds: 65 }));
+    expect(await box.work(id, parts)).toBe("completed");
+    expect(await box.jobs.transcript(id)).toMatchObject({ text: "", segments: [], duration: 65 });
+  }, 60_000);
+
+  test("is followed by another process when its own is killed, and the job is not charged", async () => {
+    const { id } = await submit(sampleDialogue().bytes);
+    const work = box.work(id, parts);
+    await waitFor(() => runtime.health().operation);
+    process.kill(runtime.health().pid!, "SIGKILL");
+    expect(await work).toBe("handed_back");
+    expect(await box.row(id)).toMatchObject({ attempts: 0, childDeaths: 1, runAlone: true });
+    expect(await box.work(id, parts)).toBe("completed");
+  }, 60_000);
+
+  test("is let go at once by a job that is cancelled", async () => {
+    const { id } = await submit(makeWav({ seconds: 600, signal: (t) => Math.sin(t * 2000) * 0.3 }));
+    const work = box.work(id, parts);
+    await waitFor(async () => (await box.row(id)).checkpoint !== null, { timeoutMs: 20_000 });
+    await box.jobs.cancel(id);
+    const before = performance.now();
+    parts.held.stopJob(id, "cancelled");
+    expect(await work).toBe("dropped");
+    expect(performance.now() - before).toBeLessThan(2000);
+  }, 60_000);
+});
