@@ -35,7 +35,8 @@ function wasPruned() {
 
 function fingerprint() {
   const manifests = workspaces().map((folder) => join(folder, "package.json"));
-  const files = [join(root, "pnpm-lock.yaml"), join(root, "pnpm-workspace.yaml"), ...manifests];
+  const settings = ["pnpm-lock.yaml", "pnpm-workspace.yaml", ".pnpmfile.cjs"].map((name) => join(root, name));
+  const files = [...settings.filter((file) => existsSync(file)), ...manifests];
   return hashFiles(files, `${process.platform}-${process.arch}`);
 }
 
