@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { PrismaPg } from "@prisma/adapter-pg";
-import { bindMigrationAwareSqlAdapterFactory } from "@prisma/driver-adapter-utils";
+import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from "@prisma/driver-adapter-utils";
 import * as bindings from "@prisma/schema-engine-wasm/schema_engine_bg";
 import { Client, Pool, type QueryArrayResult } from "pg";
 
@@ -12,12 +12,27 @@ declare const WebAssembly: {
 };
 
 const INTERNAL_CHAR_OID = 18;
-const BPCHAR_OID = 1042;
+const CHAR_ARRAY_OID = 1002;
 
 /**
- * Prisma's adapter does not know Postgres' one-byte `"char"`, which the catalogue is full of; as text the
- * engine reads it all the same.
+ * Prisma's adapter does not know Postgres' one-byte `"char"`, which the catalogue is full of, and the engine insists on
+ * its type. So it passes the adapter under the name of its array, which it does know, and gets its own name behind it.
  */
+class CatalogueAdapterFactory extends PrismaPg {
+  override async connect() {
+    const adapter = await super.connect();
+    const queryRaw = adapter.queryRaw.bind(adapter);
+    adapter.queryRaw = async (query) => {
+      const result = await queryRaw(query);
+      const columnTypes = result.columnTypes.map((type) =>
+        type === ColumnTypeEnum.CharacterArray ? ColumnTypeEnum.Character : type,
+      );
+      return { ...result, columnTypes };
+    };
+    return adapter;
+  }
+}
+
 class CatalogueClient extends Client {
   override query(...args: unknown[]): never {
     const done = args.at(-1);
@@ -37,7 +52,7 @@ class CatalogueClient extends Client {
 
 function renameTypes<T extends QueryArrayResult | undefined>(result: T): T {
   for (const field of result?.fields ?? []) {
-    if (field.dataTypeID === INTERNAL_CHAR_OID) field.dataTypeID = BPCHAR_OID;
+    if (field.dataTypeID === INTERNAL_CHAR_OID) field.dataTypeID = CHAR_ARRAY_OID;
   }
   return result;
 }
@@ -74,7 +89,7 @@ export async function withSchemaEngine<T>(
   }
   const pool = new Pool({ connectionString: url, application_name: "scribe-migrations", Client: CatalogueClient });
   try {
-    const adapter = bindMigrationAwareSqlAdapterFactory(new PrismaPg(pool));
+    const adapter = bindMigrationAwareSqlAdapterFactory(new CatalogueAdapterFactory(pool));
     const engine = await bindings.SchemaEngine.new(
       { datamodels: [["schema.prisma", datamodel]] },
       () => undefined,
