@@ -9,6 +9,7 @@ import type { Lifecycle } from "./lifecycle.ts";
 import type { ModelOffer } from "./model-offer.ts";
 import type { EventStreams } from "./streams/event-streams.ts";
 import type { Underway } from "./underway.ts";
+import type { Waits } from "./waits.ts";
 
 /** What the routes work with: made once by `startApi`, given to each handler. */
 export interface Api {
@@ -26,6 +27,7 @@ export interface Api {
   /** Creations with an Idempotency-Key that this process has begun. */
   underway: Underway;
   lifecycle: Lifecycle;
+  waits: Waits;
   /** Jobs that wait, as of at most ten seconds ago; null where that is not known. */
   queueSize: () => number | null;
   version: string;

@@ -18,6 +18,7 @@ import { readVersion } from "./read-version.ts";
 import { createMetricsServer } from "./serve-metrics.ts";
 import { createEventStreams } from "./streams/event-streams.ts";
 import { createUnderway } from "./underway.ts";
+import { WAITS, type Waits } from "./waits.ts";
 import { watchQueueSize } from "./watch-queue-size.ts";
 
 /** How long a probe may take to see that requests should go elsewhere. */
@@ -28,6 +29,7 @@ export interface StartApiOptions {
   log: Logger;
   /** Ends a start that waits for the database. */
   signal?: AbortSignal;
+  waits?: Partial<Waits>;
 }
 
 export interface RunningApi {
@@ -43,15 +45,13 @@ export interface RunningApi {
 }
 
 /** Composes the API, connects and listens. What was opened is closed again where a later step fails. */
-export async function startApi({
-  config,
-  log,
-  signal = new AbortController().signal,
-}: StartApiOptions): Promise<RunningApi> {
+export async function startApi(options: StartApiOptions): Promise<RunningApi> {
+  const { config, log, signal = new AbortController().signal, waits: given } = options;
   const { data, http, jobs, outbound, speech } = config;
   if (data.DATABASE_URL === undefined || data.SCRIBE_ENCRYPTION_KEY === undefined) {
     throw new ConfigError(["DATABASE_URL is needed (`npm start` brings a database of its own)"]);
   }
+  const waits = { ...WAITS, ...given };
   const adminKey = readAdminKey(data.SCRIBE_ADMIN_KEY);
   const storage = openStorage(config);
   const closing = new AsyncDisposableStack();
@@ -86,11 +86,12 @@ export async function startApi({
 
     const metrics = createApiMetrics();
     const lifecycle = newLifecycle();
-    const streams = createEventStreams({ db, log, notifications, metrics, maxPerKey: http.MAX_STREAMS_PER_KEY });
+    const streams = createEventStreams({ db, log, notifications, metrics, maxPerKey: http.MAX_STREAMS_PER_KEY, waits });
     const app = createApp({
       ...{ config, log, db, queues, dispatcher, notifications, storage, metrics, streams, lifecycle },
       outboundPolicy: readOutboundPolicy(config),
       models: readModelOffer(speech),
+      waits,
       underway: createUnderway(),
       queueSize: queueSize.read,
       version: readVersion(),

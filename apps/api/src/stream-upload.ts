@@ -7,8 +7,6 @@ import type { Request } from "express";
 
 /** No field is longer than a long prompt in UTF-8, or 16 KiB of metadata; all names of ours are short. */
 const LIMITS = { fieldNameSize: 64, fieldSize: 64 * 1024, fields: 64, files: 1, parts: 65, headerPairs: 32 } as const;
-/** An upload whose sender falls silent is given up. */
-const IDLE_MS = 30_000;
 /** What fields and boundaries may add to the file's size. */
 const FORM_OVERHEAD_BYTES = 1024 * 1024;
 
@@ -16,6 +14,8 @@ export interface UploadTarget {
   storage: BlobStore;
   key: string;
   maxBytes: number;
+  /** An upload whose sender is silent for this long is given up. */
+  idleMs: number;
   /** Called with the fields that came before the file, before its first byte is read; what it throws ends the upload. */
   checkFields: (fields: ReadonlyMap<string, string>) => void;
 }
@@ -77,7 +77,7 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
   );
   const read = new Promise<void>((resolve) => form.once("close", resolve));
   request.once("close", onGone);
-  request.setTimeout(IDLE_MS, onIdle);
+  request.setTimeout(target.idleMs, onIdle);
 
   function onGone() {
     if (!request.complete) fail(new RequestError("invalid_request", "The upload ended early."));
@@ -93,17 +93,15 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
     return { fields, ...(await Promise.race([stored, failed.promise])) };
   } catch (error) {
     stop.abort(error);
+    // First of all: a put that waits for the file's next bytes ends only when there are to be none.
+    request.unpipe(form);
+    form.destroy();
     // A put that had ended already is undone; one that was under way leaves nothing by itself.
-    await stored?.then(
-      () => target.storage.remove(target.key),
-      () => undefined,
-    );
+    await stored?.then(() => target.storage.remove(target.key)).catch(() => undefined);
     throw error;
   } finally {
     request.off("close", onGone);
     request.setTimeout(0).off("timeout", onIdle);
-    request.unpipe(form);
-    form.destroy();
   }
 }
 

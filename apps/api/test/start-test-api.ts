@@ -7,6 +7,7 @@ import type { Scope } from "@scribe/domain";
 import { createLogger } from "@scribe/telemetry";
 import { createTestDatabase } from "@scribe/testing";
 import { type RunningApi, startApi } from "../src/start-api.ts";
+import type { Waits } from "../src/waits.ts";
 
 export const ENCRYPTION_KEY = Buffer.alloc(32, 7);
 export const ADMIN_KEY = `sr_admin123_${"a".repeat(40)}`;
@@ -22,14 +23,17 @@ export interface TestApi {
   /** Calls with the default key; `key: null` sends none. */
   call(path: string, init?: CallInit): Promise<Response>;
   makeKey(scopes: Scope[], options?: { tenant?: string; expiresAt?: Date }): Promise<{ id: string; key: string }>;
-  /** Everything that lies in storage. */
+  dataDir: string;
+  /** The objects that lie in storage. */
   storedFiles(): Promise<string[]>;
+  /** With what puts under way have written so far. */
+  allFiles(): Promise<string[]>;
   stop(): Promise<void>;
 }
 
 export type CallInit = RequestInit & { key?: string | null; json?: unknown; duplex?: "half" };
 
-export async function startTestApi(env: Record<string, string> = {}): Promise<TestApi> {
+export async function startTestApi(env: Record<string, string> = {}, waits: Partial<Waits> = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), "scribe-api-"));
   const lines: string[] = [];
@@ -50,7 +54,7 @@ export async function startTestApi(env: Record<string, string> = {}): Promise<Te
     name: "api",
     destination: { write: (line: string) => lines.push(line) },
   });
-  const api = await startApi({ config, log });
+  const api = await startApi({ config, log, waits });
   const db = openDatabase({
     url: database.url,
     poolSize: 3,
@@ -82,13 +86,9 @@ export async function startTestApi(env: Record<string, string> = {}): Promise<Te
       });
     },
     makeKey,
-    storedFiles: async () => {
-      const root = join(dataDir, "audio");
-      const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
-      return entries
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
-    },
+    dataDir,
+    allFiles: () => listFiles(join(dataDir, "audio")),
+    storedFiles: async () => (await listFiles(join(dataDir, "audio"))).filter((name) => !name.includes("/.put-")),
     async stop() {
       await api.stop(1);
       await db.close();
@@ -96,4 +96,11 @@ export async function startTestApi(env: Record<string, string> = {}): Promise<Te
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+async function listFiles(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
 }

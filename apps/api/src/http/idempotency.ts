@@ -6,9 +6,6 @@ import type { Api } from "../api.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { sendJson } from "./send-json.ts";
 
-/** How long an equal post waits for the first to end. */
-const WAIT_MS = 10_000;
-
 const FORM = /^[\x20-\x7e]{1,255}$/;
 
 /** The caller's Idempotency-Key, or undefined; throws where it is not one. */
@@ -108,7 +105,7 @@ export async function creating(
   const outcome =
     key === undefined
       ? await work(commit)
-      : await api.underway.run(`${caller.tenantId} ${route} ${key}`, WAIT_MS, () => work(commit));
+      : await api.underway.run(`${caller.tenantId} ${route} ${key}`, api.waits.idempotencyMs, () => work(commit));
   if (outcome === "busy") throw busy();
   const { status, body, headers } = outcome.answer;
   sendJson(response, status, body, headers);

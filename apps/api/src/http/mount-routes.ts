@@ -34,7 +34,7 @@ function run(api: Api, route: Route): RequestHandler {
   const handle = route.handle(api);
   return async (request, response) => {
     const query = parseQuery(route, request);
-    const body = route.body?.kind === "json" ? await readJson(request, route.body.schema) : undefined;
+    const body = route.body?.kind === "json" ? await readJson(request, route.body.schema, api.waits.bodyMs) : undefined;
     const params = request.params as Record<string, string>;
     await handle({ request, response, caller: response.locals.caller, params, query, body });
   };

@@ -55,6 +55,7 @@ export const upload = defineRoute({
           storage: api.storage,
           key: audioKey,
           maxBytes: api.config.http.MAX_UPLOAD_BYTES,
+          idleMs: api.waits.uploadIdleMs,
           checkFields: prepare,
         });
         let committed = false;

@@ -4,10 +4,10 @@ import type { Notifications } from "@scribe/queue";
 import type { Logger } from "@scribe/telemetry";
 import type { Response } from "express";
 import type { ApiMetrics } from "../api-metrics.ts";
+import type { Waits } from "../waits.ts";
 import { type JobFeed, openJobFeed } from "./job-feed.ts";
 import { openSseWriter, SlowReader, type SseWriter } from "./sse-writer.ts";
 
-const COMMENT_EVERY_MS = 15_000;
 /** When a client whose stream we ended should come again. */
 const RETRY_MS = 2_000;
 const BUSY_RETRY_SECONDS = 5;
@@ -18,8 +18,7 @@ export interface EventStreamsOptions {
   notifications: Pick<Notifications, "watch">;
   metrics: Pick<ApiMetrics, "openStreams" | "droppedStreams">;
   maxPerKey: number;
-  commentEveryMs?: number;
-  slowMs?: number;
+  waits: Pick<Waits, "streamCommentMs" | "slowReaderMs">;
 }
 
 export interface StreamRequest {
@@ -82,7 +81,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   async function run({ response, tenantId, jobId, after, stillAllowed }: StreamRequest, stop: AbortController) {
     const { signal } = stop;
     const { feed, leave } = joinFeed(tenantId, jobId);
-    const writer = openSseWriter(response, signal, options.slowMs);
+    const writer = openSseWriter(response, signal, options.waits.slowReaderMs);
     const tick = setInterval(async () => {
       try {
         if (writer.hasRoom()) await writer.comment();
@@ -90,7 +89,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
       } catch {
         // The stream has ended meanwhile, or the database is away: the next tick asks again.
       }
-    }, options.commentEveryMs ?? COMMENT_EVERY_MS);
+    }, options.waits.streamCommentMs);
     response.once("close", () => stop.abort(new StreamEnd("the client went away")));
     try {
       await follow(feed, writer, after, signal);

@@ -1,14 +1,12 @@
 import type { Response } from "express";
 
-/** A reader whose socket takes nothing for this long is dropped. */
-const SLOW_MS = 30_000;
-
+/** The socket took nothing for `slowMs`. */
 export class SlowReader extends Error {
   override readonly name = "SlowReader";
 }
 
 /** Writes Server-Sent Events and waits while the socket is full, so that at most one event is buffered beyond it. */
-export function openSseWriter(response: Response, signal: AbortSignal, slowMs = SLOW_MS) {
+export function openSseWriter(response: Response, signal: AbortSignal, slowMs: number) {
   response.writeHead(200, {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache, no-store, no-transform",

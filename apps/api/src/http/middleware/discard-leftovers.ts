@@ -14,7 +14,7 @@ export function discardLeftovers(): RequestHandler {
       if (request.complete || request.destroyed) return;
       let bytes = 0;
       const cut = () => request.socket.destroy();
-      const timer = setTimeout(cut, MAX_MS);
+      const timer = setTimeout(cut, MAX_MS).unref();
       request.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes > MAX_BYTES) cut();

@@ -5,19 +5,18 @@ import { invalidInput } from "../invalid-input.ts";
 
 /** A body of options and metadata is a few KiB; this leaves room for long prompts in any script. */
 export const MAX_JSON_BYTES = 1024 * 1024;
-const BODY_TIMEOUT_MS = 30_000;
 /** No schema of ours is nearly as deep; what walks the input may recurse. */
 const MAX_DEPTH = 32;
 
 /** The request's JSON body, checked against its schema. Throws 400, 408, 413 or 415. */
-export async function readJson<T extends z.ZodType>(request: Request, schema: T): Promise<z.output<T>> {
+export async function readJson<T extends z.ZodType>(request: Request, schema: T, waitMs: number): Promise<z.output<T>> {
   if (!request.is("application/json")) {
     throw new RequestError("unsupported_media", "The body must be JSON, with `Content-Type: application/json`.");
   }
   if ((request.get("content-encoding") ?? "identity") !== "identity") {
     throw new RequestError("unsupported_media", "The body must not be compressed.");
   }
-  const input = parseJson(await collectBody(request));
+  const input = parseJson(await collectBody(request, waitMs));
   refuseMachinery(input);
   const unsafe = findUnsafeText(input);
   if (unsafe !== null) throw wrongField(unsafe, "must not contain NUL or lone surrogates");
@@ -27,14 +26,14 @@ export async function readJson<T extends z.ZodType>(request: Request, schema: T)
 }
 
 /** On failure the rest of the body is left to Node, which discards it: the socket still has to carry the answer. */
-function collectBody(request: Request): Promise<Buffer> {
+function collectBody(request: Request, waitMs: number): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   if (Number(request.get("content-length") ?? 0) > MAX_JSON_BYTES) return Promise.reject(tooLarge());
   const chunks: Buffer[] = [];
   let bytes = 0;
   const timer = setTimeout(
     () => reject(new RequestError("invalid_request", "The body did not come in time.", { status: 408 })),
-    BODY_TIMEOUT_MS,
+    waitMs,
   );
   const onData = (chunk: Buffer) => {
     bytes += chunk.length;

@@ -1,0 +1,21 @@
+/** How long the API waits for others, in milliseconds. */
+export interface Waits {
+  /** An equal post for the first to end. */
+  idempotencyMs: number;
+  /** The next byte of an upload. */
+  uploadIdleMs: number;
+  /** A JSON body, in all. */
+  bodyMs: number;
+  /** Between the comments that keep an event stream's connection from looking dead. */
+  streamCommentMs: number;
+  /** A reader of events whose socket is full. */
+  slowReaderMs: number;
+}
+
+export const WAITS: Waits = {
+  idempotencyMs: 10_000,
+  uploadIdleMs: 30_000,
+  bodyMs: 30_000,
+  streamCommentMs: 15_000,
+  slowReaderMs: 30_000,
+};
