@@ -45,4 +45,11 @@ export type SpeechEvent =
       totalSeconds: number;
       checkpoint: SpeechCheckpoint;
     }
-  | { type: "done"; language: string; languageProbability: number; durationSeconds: number };
+  | {
+      type: "done";
+      language: string;
+      languageProbability: number;
+      durationSeconds: number;
+      /** Where words were asked for: by the network's attention, or by their lengths alone. */
+      wordsMethod?: "attention" | "interpolated";
+    };

@@ -12,6 +12,7 @@ import { detectLanguage, type LanguageGuess } from "./detect-language.ts";
 import { placeSegments } from "./place-segments.ts";
 import { randomFrom } from "./random.ts";
 import { planTranscription, type TranscriptionPlan } from "./transcription-plan.ts";
+import { timeWords } from "./words/time-words.ts";
 
 export type SequentialRequest = {
   model: ModelFolder;
@@ -48,6 +49,7 @@ export async function* transcribeSequential(
   let position = resume?.position ?? plan.startFrame;
   let previous = resume?.previous_tokens ?? plan.promptTokens;
   let language = knownLanguage(plan, resume);
+  let lastSpeech = resume?.last_speech ?? 0;
   let encoded: EncodedAudio | undefined;
   try {
     if (!language) {
@@ -63,6 +65,17 @@ export async function* transcribeSequential(
       const { segments, advanceFrames } = isSilence(decoded, plan.thresholds)
         ? { segments: [], advanceFrames: contentFrames }
         : placeSegments(model, decoded, position, contentFrames);
+      const timed = options.word_timestamps
+        ? await timeWords(model, network, encoded, 0, {
+            segments,
+            startTokens: startTokens(model, language.language, options.task),
+            language: language.language,
+            startSeconds: secondsOf(position),
+            contentFrames,
+            lastSpeech,
+          })
+        : { segments, lastSpeech };
+      lastSpeech = timed.lastSpeech;
       encoded.release();
       encoded = undefined;
 
@@ -72,7 +85,7 @@ export async function* transcribeSequential(
       if (!keepsContext) previous = [];
       yield {
         type: "window",
-        segments,
+        segments: timed.segments,
         processedSeconds: secondsOf(Math.min(position, plan.endFrame) - plan.startFrame),
         totalSeconds: secondsOf(plan.endFrame - plan.startFrame),
         checkpoint: {
@@ -81,7 +94,7 @@ export async function* transcribeSequential(
           previous_tokens: [...previous],
           language: language.language,
           language_probability: language.probability,
-          last_speech: 0,
+          last_speech: lastSpeech,
         },
       };
     }
@@ -89,7 +102,13 @@ export async function* transcribeSequential(
     encoded?.release();
   }
   const durationSeconds = pcm.sampleCount / features.sampleRate;
-  yield { type: "done", language: language.language, languageProbability: language.probability, durationSeconds };
+  yield {
+    type: "done",
+    language: language.language,
+    languageProbability: language.probability,
+    durationSeconds,
+    ...(options.word_timestamps && { wordsMethod: network.canAlign ? "attention" : "interpolated" }),
+  };
 }
 
 async function openFeatures(request: SequentialRequest, signal: AbortSignal): Promise<FeatureSource> {
