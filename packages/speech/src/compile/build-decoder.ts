@@ -1,0 +1,237 @@
+import type { Vocabulary } from "./build-token-choice.ts";
+import { chooseToken } from "./build-token-choice.ts";
+import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
+import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
+import type { NetworkWeights } from "./network-weights.ts";
+import { type Arithmetic, bytes, type Linear, Projections } from "./projection.ts";
+
+export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary };
+
+/**
+ * The decoder as a loop over tokens. Rows are ragged: each has its own past and its own number of new ids. In:
+ * - `steps` int64: how many rounds to run at most; `wants_logits` bool
+ * - `ids` int32 `[rows, new]`, padded at the end; `counts` int32 `[rows]`: how many of them are a row's own
+ * - `at` int32 `[rows, places]`: the ids after which logits are wanted; the next token follows the last place
+ * - `past` int32 `[rows]`: tokens whose keys and values are held
+ * - `last`, `last_but_one`, `latest` int32 `[rows]`, `timed` and `done` bool `[rows]`: see `chooseToken`
+ * - `suppress_text` and `suppress_rest` fp32: added to the logits before a token is chosen, not to those given out
+ * - `key.i`, `value.i` `[rows, heads, capacity, headSize]`, a row's tokens from 0 on; `cross_key.i`, `cross_value.i`
+ *
+ * Out: `tokens` int32 and `log_probabilities` fp32 `[rounds, rows]` (rows that are done give the end of text), `logits`
+ * `[1, rows, places, vocabulary]` where wanted, and the state after the last round under `next_*`.
+ * The first round takes the ids; each later one takes the token that the one before chose.
+ */
+export function buildDecoder(g: GraphBuilder, weights: NetworkWeights, options: DecoderOptions) {
+  const { config } = weights;
+  const { vocabulary } = options;
+  const heads = config.decoder_attention_heads;
+  const headSize = config.d_model / heads;
+  const layers = Array.from({ length: config.decoder_layers }, (_, i) => i);
+
+  const steps = g.input("steps", "int64", []);
+  g.input("wants_logits", "bool", []);
+  const carried = [
+    g.input("ids", "int32", ["rows", "new"]),
+    g.input("counts", "int32", ["rows"]),
+    g.input("at", "int32", ["rows", "places"]),
+    g.input("past", "int32", ["rows"]),
+    g.input("done", "bool", ["rows"]),
+    g.input("last", "int32", ["rows"]),
+    g.input("last_but_one", "int32", ["rows"]),
+    g.input("latest", "int32", ["rows"]),
+  ];
+  g.input("timed", "bool", ["rows"]);
+  const timed = g.op("Unsqueeze", ["timed", g.ids(-1)]);
+  g.input("suppress_text", "float32", [vocabulary.endOfText]);
+  g.input("suppress_rest", "float32", [vocabulary.size - vocabulary.endOfText]);
+  const cache = ["rows", heads, "capacity", headSize];
+  for (const i of layers) {
+    for (const kind of ["key", "value"]) carried.push(g.input(`${kind}.${i}`, "float32", cache));
+  }
+  const cross = ["rows", heads, config.max_source_positions, headSize];
+  for (const i of layers) {
+    for (const kind of ["cross_key", "cross_value"]) g.input(`${kind}.${i}`, "float32", cross);
+  }
+
+  const body = buildRound(g, weights, options, timed);
+  const results = g.ops("Loop", [steps, g.constant("bool", [1], []), ...carried], carried.length + 3, {
+    attributes: { body },
+    outputs: [...carried.map((name) => `next_${name}`), "tokens", "log_probabilities", "logits"],
+  });
+  const states = ["past", "done", "last", "last_but_one", "latest"];
+  for (const name of states) g.output(`next_${name}`, `next_${name}`, name === "done" ? "bool" : "int32", ["rows"]);
+  for (const i of layers) {
+    for (const kind of ["key", "value"]) g.output(`next_${kind}.${i}`, `next_${kind}.${i}`, "float32", cache);
+  }
+  g.output("tokens", results.at(-3) ?? "", "int32", ["rounds", "rows"]);
+  g.output("log_probabilities", results.at(-2) ?? "", "float32", ["rounds", "rows"]);
+  g.output("logits", results.at(-1) ?? "", "float32", ["rounds", "rows", "places", "size"]);
+}
+
+/** The body of the loop. */
+function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: DecoderOptions, timed: string) {
+  const { config } = weights;
+  const { vocabulary, arithmetic } = options;
+  const heads = config.decoder_attention_heads;
+  const headSize = config.d_model / heads;
+  const width = config.d_model;
+  const g = outer.subgraph("round");
+  const multiply = new Projections(g, arithmetic);
+  const int32 = (value: number) => g.constant("int32", [value], []);
+  const toInt32 = (x: string) => g.op("Cast", [x], { attributes: { to: { int: TYPES.int32 } } });
+
+  g.input("round", "int64", []);
+  g.input("go_on", "bool", []);
+  const names = ["ids", "counts", "at", "past", "done", "last", "last_but_one", "latest"];
+  const dims = [["rows", "new"], ["rows"], ["rows", "places"], ["rows"], ["rows"], ["rows"], ["rows"], ["rows"]];
+  const [ids, counts, at, past, done, last, lastButOne, latest] = names.map((name, i) =>
+    g.input(`round.${name}`, name === "done" ? "bool" : "int32", dims[i]),
+  );
+  const cacheDims = ["rows", heads, "capacity", headSize];
+  const layers = Array.from({ length: config.decoder_layers }, (_, i) => i);
+  const cacheIn = layers.map((i) => ["key", "value"].map((k) => g.input(`round.${k}.${i}`, "float32", cacheDims)));
+
+  const rows = g.op("Shape", [ids], { attributes: { start: { int: 0 }, end: { int: 1 } } });
+  const length = g.op("Shape", [ids], { attributes: { start: { int: 1 }, end: { int: 2 } } });
+  const scalar = (x: string) => g.op("Squeeze", [x]);
+  const newPlaces = g.op("Range", [int32(0), toInt32(scalar(length)), int32(1)]);
+  // What stands behind a row's own ids must still have a position that exists.
+  const positions = g.op("Min", [
+    g.op("Add", [g.op("Unsqueeze", [past, g.ids(1)]), newPlaces]),
+    int32(config.max_target_positions - 1),
+  ]);
+  let stream = embed(g, weights, ids, positions, arithmetic);
+
+  const total = g.op("Add", [past, counts]);
+  const lastPlace = g.op("Sub", [total, int32(1)]);
+  const longest = g.op("ReduceMax", [total, g.ids(0)], { attributes: { keepdims: { int: 0 } } });
+  let normed = normalize(g, stream, weights.norm("decoder.layers.0.self_attn_layer_norm"));
+  const cacheOut: string[] = [];
+  for (const i of layers) {
+    const prefix = `decoder.layers.${i}`;
+    const layer = weights.layer("decoder", i);
+    const joined = multiply.apply(normed, joinedProjection(`${prefix}.self_attn.qkv`, layer.self));
+    const attended = g.ops(
+      "GroupQueryAttention",
+      [joined, "", "", ...cacheIn[i], lastPlace, longest],
+      3,
+      { domain: MICROSOFT, attributes: { num_heads: { int: heads }, kv_num_heads: { int: heads } } },
+    );
+    cacheOut.push(attended[1], attended[2]);
+    const crossNorm = weights.norm(`${prefix}.encoder_attn_layer_norm`);
+    ({ normed, stream } = addAndNormalize(g, multiply.multiply(attended[0], layer.self.out), stream, crossNorm));
+
+    const query = multiply.apply(normed, weights.linear(`${prefix}.encoder_attn.q_proj`));
+    const looked = g.op("MultiHeadAttention", [query, `cross_key.${i}`, `cross_value.${i}`], {
+      domain: MICROSOFT,
+      attributes: { num_heads: { int: heads } },
+    });
+    const out = multiply.multiply(looked, weights.linear(`${prefix}.encoder_attn.out_proj`));
+    ({ normed, stream } = addAndNormalize(g, out, stream, layer.finalNorm));
+    const next = i + 1 < layers.length ? `decoder.layers.${i + 1}.self_attn_layer_norm` : "decoder.layer_norm";
+    const fed = feedForward(g, multiply, normed, layer.up, layer.down);
+    ({ normed, stream } = addAndNormalize(g, fed, stream, weights.norm(next)));
+  }
+
+  // Only the hidden states after which logits are wanted meet the vocabulary.
+  const rowStarts = g.op("Mul", [g.op("Range", [int32(0), toInt32(scalar(rows)), int32(1)]), toInt32(length)]);
+  const flat = g.op("Reshape", [normed, g.ids(-1, width)]);
+  const wanted = g.op("Gather", [flat, g.op("Add", [g.op("Unsqueeze", [rowStarts, g.ids(1)]), at])]);
+  const [text, rest] = vocabularyParts(weights, vocabulary).map((part) => multiply.apply(wanted, part));
+  const logits = logitsIfWanted(g, text, rest);
+  const choose = (part: string, suppress: string) => {
+    const after = g.op("Gather", [part, g.constant("int64", [-1], [])], { attributes: { axis: { int: 1 } } });
+    return g.op("Add", [after, suppress]);
+  };
+  const chosen = chooseToken(
+    g,
+    vocabulary,
+    { text: choose(text, "suppress_text"), rest: choose(rest, "suppress_rest") },
+    timed,
+    { last, lastButOne, latestTimestamp: latest },
+  );
+  const end = int32(vocabulary.endOfText);
+  const token = g.op("Where", [done, end, chosen.token]);
+  const nowDone = g.op("Or", [done, g.op("Equal", [token, end])]);
+  const undone = g.op("ReduceMax", [toInt32(g.op("Not", [nowDone])), g.ids(0)], {
+    attributes: { keepdims: { int: 0 } },
+  });
+  g.output("round.again", g.op("Cast", [undone], { attributes: { to: { int: TYPES.bool } } }), "bool", []);
+  const column = g.op("Unsqueeze", [token, g.ids(1)]);
+  g.output("round.next_ids", column, "int32", ["rows", 1]);
+  g.output("round.next_counts", g.op("Expand", [int32(1), rows]), "int32", ["rows"]);
+  g.output("round.next_at", g.op("Expand", [int32(0), g.op("Concat", [rows, g.ids(1)], axis0)]), "int32", ["rows", 1]);
+  // A row that is done stays where it is: it may sit at the very end of its context.
+  g.output("round.next_past", g.op("Min", [total, int32(config.max_target_positions - 1)]), "int32", ["rows"]);
+  g.output("round.next_done", nowDone, "bool", ["rows"]);
+  g.output("round.next_last", token, "int32", ["rows"]);
+  g.output("round.next_last_but_one", last, "int32", ["rows"]);
+  g.output("round.next_latest", chosen.history.latestTimestamp, "int32", ["rows"]);
+  for (const [i, name] of cacheOut.entries()) g.output(`round.next_cache.${i}`, name, "float32", cacheDims);
+  g.output("round.token", token, "int32", ["rows"]);
+  g.output("round.log_probability", chosen.logProbability, "float32", ["rows"]);
+  g.output("round.logits", logits, "float32", ["rows", "places", "size"]);
+  return g;
+}
+
+const axis0 = { attributes: { axis: { int: 0 } } };
+
+/** Token and position embeddings `[rows, new, width]`. */
+function embed(g: GraphBuilder, weights: NetworkWeights, ids: string, positions: string, arithmetic: Arithmetic) {
+  const { vocab_size, max_target_positions, d_model: width } = weights.config;
+  const tokens = weights.tensor("decoder.embed_tokens.weight", vocab_size, width);
+  const places = weights.tensor("decoder.embed_positions.weight", max_target_positions, width);
+  const place = g.weight("decoder.embed_positions", "float32", [max_target_positions, width], () => bytes(places));
+  let token: string;
+  if (arithmetic === "fp32") {
+    const table = g.weight("decoder.embed_tokens", "float32", [vocab_size, width], () => bytes(tokens));
+    token = g.op("Gather", [table, ids]);
+  } else {
+    const halves = () => bytes(new Float16Array(tokens));
+    const table = g.weight("decoder.embed_tokens.fp16", "float16", [vocab_size, width], halves);
+    token = g.op("Cast", [g.op("Gather", [table, ids])], { attributes: { to: { int: TYPES.float32 } } });
+  }
+  return g.op("Add", [token, g.op("Gather", [place, positions])]);
+}
+
+/** Query, key and value as one matrix. */
+export function joinedProjection(name: string, { query, key, value }: Record<"query" | "key" | "value", Linear>): Linear {
+  const parts = [query, key, value];
+  const outputs = parts.reduce((sum, part) => sum + part.outputs, 0);
+  const weights = new Float32Array(outputs * query.inputs);
+  const bias = new Float32Array(outputs);
+  let row = 0;
+  for (const part of parts) {
+    weights.set(part.weights, row * query.inputs);
+    if (part.bias) bias.set(part.bias, row);
+    row += part.outputs;
+  }
+  return { name, weights, bias, inputs: query.inputs, outputs };
+}
+
+/** The matrix to logits in two parts: text, and what lies above it. */
+export function vocabularyParts(weights: NetworkWeights, vocabulary: Vocabulary): [Linear, Linear] {
+  const width = weights.config.d_model;
+  const all = weights.logits();
+  const cut = vocabulary.endOfText * width;
+  const part = (name: string, values: Float32Array) => ({
+    name: `logits.${name}`,
+    weights: values,
+    inputs: width,
+    outputs: values.length / width,
+  });
+  return [part("text", all.subarray(0, cut)), part("rest", all.subarray(cut))];
+}
+
+/** All logits as one where the caller asked for them, nothing otherwise: they are large. */
+function logitsIfWanted(g: GraphBuilder, text: string, rest: string): string {
+  const yes = g.subgraph("wanted");
+  yes.output("wanted/logits", yes.op("Concat", [text, rest], { attributes: { axis: { int: -1 } } }), "float32", [
+    "rows",
+    "places",
+    "size",
+  ]);
+  const no = g.subgraph("unwanted");
+  no.output("unwanted/none", no.constant("float32", [], [0, 0, 0]), "float32", ["none", "none", "none"]);
+  return g.op("If", ["wants_logits"], { attributes: { then_branch: yes, else_branch: no } });
+}

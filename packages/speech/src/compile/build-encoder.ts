@@ -1,0 +1,88 @@
+import { type GraphBuilder, MICROSOFT } from "./graph-builder.ts";
+import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
+import type { NetworkWeights } from "./network-weights.ts";
+import { type Arithmetic, bytes, type Linear, Projections } from "./projection.ts";
+
+export type EncoderOptions = {
+  arithmetic: Arithmetic;
+  /** Feature frames of a window. */
+  windowFrames: number;
+};
+
+/**
+ * The encoder with the decoder's cross-attention keys and values: `mel` `[batch, bins, frames]` → `hidden`
+ * `[batch, positions, width]`, and for each decoder layer `cross_key.i` and `cross_value.i`
+ * `[batch, heads, positions, headSize]`.
+ */
+export function buildEncoder(g: GraphBuilder, weights: NetworkWeights, options: EncoderOptions) {
+  const { config } = weights;
+  const { d_model: width, num_mel_bins: bins, max_source_positions: positions } = config;
+  const multiply = new Projections(g, options.arithmetic);
+
+  const mel = g.input("mel", "float32", ["batch", bins, options.windowFrames]);
+  const stride = options.windowFrames / positions;
+  let stream = convolve(g, weights, mel, "encoder.conv1", bins, 1);
+  stream = convolve(g, weights, stream, "encoder.conv2", width, stride);
+  stream = g.op("Transpose", [stream], { attributes: { perm: [0, 2, 1] } });
+  const places = weights.tensor("encoder.embed_positions.weight", positions, width);
+  stream = g.op("Add", [
+    stream,
+    g.weight("encoder.embed_positions", "float32", [positions, width], () => bytes(places)),
+  ]);
+
+  let normed = normalize(g, stream, weights.norm("encoder.layers.0.self_attn_layer_norm"));
+  for (let i = 0; i < config.encoder_layers; i++) {
+    const layer = weights.layer("encoder", i);
+    const { query, key, value, out } = layer.self;
+    const parts = [query, key, value].map((linear) => multiply.multiply(normed, linear).value);
+    const bias = attentionBias(g, `encoder.layers.${i}.self_attn`, [query, key, value]);
+    const mixed = g.op("MultiHeadAttention", [...parts, bias], {
+      domain: MICROSOFT,
+      attributes: { num_heads: { int: config.encoder_attention_heads } },
+    });
+    ({ normed, stream } = addAndNormalize(g, multiply.multiply(mixed, out), stream, layer.finalNorm));
+    const next =
+      i + 1 < config.encoder_layers ? `encoder.layers.${i + 1}.self_attn_layer_norm` : "encoder.layer_norm";
+    const fed = feedForward(g, multiply, normed, layer.up, layer.down);
+    ({ normed, stream } = addAndNormalize(g, fed, stream, weights.norm(next)));
+  }
+  g.output("hidden", normed, "float32", ["batch", positions, width]);
+
+  const heads = config.decoder_attention_heads;
+  const dims = [0, positions, heads, width / heads];
+  for (let i = 0; i < config.decoder_layers; i++) {
+    for (const [kind, part] of Object.entries({ key: "k_proj", value: "v_proj" })) {
+      const linear = weights.linear(`decoder.layers.${i}.encoder_attn.${part}`);
+      const split = g.op("Reshape", [multiply.apply(normed, linear), g.ids(...dims)]);
+      const turned = g.op("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
+      g.output(`cross_${kind}.${i}`, turned, "float32", ["batch", heads, positions, width / heads]);
+    }
+  }
+}
+
+function convolve(g: GraphBuilder, weights: NetworkWeights, x: string, name: string, inputs: number, stride: number) {
+  const { d_model: width } = weights.config;
+  const kernel = weights.tensor(`${name}.weight`, width, inputs, 3);
+  const bias = weights.tensor(`${name}.bias`, width);
+  const inputsOf = [
+    x,
+    g.weight(`${name}.kernel`, "float32", [width, inputs, 3], () => bytes(kernel)),
+    g.weight(`${name}.bias`, "float32", [width], () => bytes(bias)),
+  ];
+  const attributes = { kernel_shape: [3], pads: [1, 1], strides: [stride] };
+  return g.op("Gelu", [g.op("Conv", inputsOf, { attributes })], { domain: MICROSOFT });
+}
+
+/** The biases of query, key and value as one, zeros where a layer has none. */
+export function attentionBias(g: GraphBuilder, name: string, linears: readonly Linear[]): string {
+  const size = linears.reduce((sum, { outputs }) => sum + outputs, 0);
+  return g.weight(`${name}.bias`, "float32", [size], () => {
+    const all = new Float32Array(size);
+    let place = 0;
+    for (const { bias, outputs } of linears) {
+      if (bias) all.set(bias, place);
+      place += outputs;
+    }
+    return bytes(all);
+  });
+}
