@@ -33,8 +33,12 @@ export interface TestApi {
 
 export type CallInit = RequestInit & { key?: string | null; json?: unknown; duplex?: "half" };
 
-export async function startTestApi(env: Record<string, string> = {}, waits: Partial<Waits> = {}): Promise<TestApi> {
-  const database = await createTestDatabase();
+export async function startTestApi(
+  env: Record<string, string> = {},
+  waits: Partial<Waits> = {},
+  server?: { url: string },
+): Promise<TestApi> {
+  const database = await createTestDatabase(server ? { server } : {});
   const dataDir = await mkdtemp(join(tmpdir(), "scribe-api-"));
   const lines: string[] = [];
   const { config } = readConfig({

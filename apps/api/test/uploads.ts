@@ -36,7 +36,7 @@ export async function postForm(
 }
 
 /** An upload whose bytes the test writes as it likes; `answer` resolves with status and body. */
-export function beginUpload(api: TestApi, headers: Record<string, string | number> = {}) {
+export function beginUpload(api: Pick<TestApi, "url" | "key">, headers: Record<string, string | number> = {}) {
   const sending: ClientRequest = request(api.url + UPLOAD, {
     method: "POST",
     headers: { Authorization: `Bearer ${api.key}`, "Content-Type": FORM_TYPE, ...headers },
