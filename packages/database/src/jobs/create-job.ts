@@ -38,6 +38,8 @@ export interface Idempotency {
   key: string;
   /** SHA-256 of the parsed input, hex. */
   fingerprint: string;
+  /** How long an equal request that is under way is waited for; ten seconds. */
+  waitMs?: number | undefined;
   respond(job: JobRow): { status: number; body: unknown; headers?: Record<string, string> };
 }
 
@@ -46,11 +48,12 @@ export class IdempotencyRace extends Error {
   override readonly name = "IdempotencyRace";
 }
 
-/** Another request with this key has been under way for ten seconds. */
+/** Another request with this key has been under way for too long to wait. */
 export class IdempotencyBusy extends Error {
   override readonly name = "IdempotencyBusy";
 }
 
+const WAIT_MS = 10_000;
 const LOCK_NOT_AVAILABLE = "55P03";
 
 /**
@@ -66,7 +69,7 @@ export async function createJob(
 ): Promise<JobRow> {
   if (!idempotency) return await insertJob(db, db.pool, tenantId, job);
   return await inTransaction(db, async (client) => {
-    await client.query("SET LOCAL lock_timeout = '10s'");
+    await client.query("SELECT set_config('lock_timeout', $1, true)", [String(idempotency.waitMs ?? WAIT_MS)]);
     // First of all: an equal request that is under way makes this one wait here, and nowhere later.
     const { rowCount } = await client
       .query(
