@@ -1,5 +1,6 @@
 import { uuidV7 } from "@scribe/domain";
 import { type Database, inTransaction } from "../open-database.ts";
+import { AT_ONCE } from "../outbox/at-once.ts";
 import { webhookSecrets } from "../tenants/tenants.ts";
 
 export interface ClaimedDelivery {
@@ -60,7 +61,7 @@ export async function finishDeliveryTry(
   return await inTransaction(db, async (client) => {
     const { rowCount } = await client.query(
       `UPDATE webhook_deliveries SET status = $3::delivery_status, attempts = attempts + 1, lease_until = NULL,
-         dispatched_at = NULL, next_run_at = now() + $4 * interval '1 second',
+         dispatched_at = NULL, next_run_at = ${AT_ONCE} + $4 * interval '1 second',
          finished_at = CASE WHEN $3 = 'pending' THEN NULL ELSE now() END
        WHERE id = $1 AND lease_epoch = $2 AND status = 'pending'`,
       [delivery.id, delivery.epoch, retry ? "pending" : outcome, retry ? outcome.retryInSeconds : 0],

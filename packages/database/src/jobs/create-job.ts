@@ -1,6 +1,7 @@
 import { type TranscriptionOptions, uuidV7 } from "@scribe/domain";
 import type { Pool, PoolClient } from "pg";
 import { type Database, inTransaction } from "../open-database.ts";
+import { AT_ONCE } from "../outbox/at-once.ts";
 import { JOB_COLUMNS, type JobRow, type JobSource, toJobRow } from "./job-row.ts";
 
 export interface NewJob {
@@ -111,8 +112,8 @@ async function insertJob(db: Database, client: Pool | PoolClient, tenantId: stri
        )
        INSERT INTO jobs (id, tenant_id, api_key_id, engine, model, language, priority, recording_id, metadata, options,
          source, retry_of, traceparent, webhook_url, webhook_events, webhook_secret_encrypted, audio_seconds,
-         audio_key, audio_sha256, audio_bytes, next_ordinal, status, phase)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 2, $21, $22)
+         audio_key, audio_sha256, audio_bytes, next_ordinal, status, phase, next_run_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 2, $21, $22, ${AT_ONCE})
        RETURNING ${JOB_COLUMNS}`,
     values: [
       id,

@@ -3,6 +3,7 @@ import { uuidV7 } from "@scribe/domain";
 import type { PoolClient } from "pg";
 import { webhookBody } from "../deliveries/webhook-body.ts";
 import type { Database } from "../open-database.ts";
+import { AT_ONCE } from "../outbox/at-once.ts";
 import type { JobRow } from "./job-row.ts";
 
 export interface JobEventRow {
@@ -45,8 +46,8 @@ export async function tellStatus(db: Database, client: PoolClient, job: JobRow, 
   const body = await webhookBody(db, client, job, type, sequence);
   await client.query(
     `WITH bumped AS (UPDATE jobs SET webhook_sequence = $2 WHERE id = $1)
-     INSERT INTO webhook_deliveries (id, tenant_id, job_id, type, url, body, secret_encrypted, traceparent)
-     VALUES ($3, $4, $1, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
+     INSERT INTO webhook_deliveries (id, tenant_id, job_id, type, url, body, secret_encrypted, traceparent, next_run_at)
+     VALUES ($3, $4, $1, $5, $6, $7, $8, $9, ${AT_ONCE}) ON CONFLICT DO NOTHING`,
     [job.id, sequence, uuidV7(), job.tenantId, type, job.webhookUrl, body, job.webhookSecretEncrypted, job.traceparent],
   );
 }

@@ -1,6 +1,7 @@
 import { JobError } from "@scribe/domain";
 import { endJob } from "../jobs/end-job.ts";
 import { type Database, inTransaction } from "../open-database.ts";
+import { AT_ONCE } from "../outbox/at-once.ts";
 import type { Lease } from "./claim-job.ts";
 
 /** Deaths of a child that held this job alone, before the job counts as their cause. */
@@ -36,7 +37,7 @@ export async function failAttempt(
       return "failed";
     }
     await client.query(
-      `UPDATE jobs SET attempts = $2, lease_epoch = lease_epoch + 1, next_run_at = now() + $3 * interval '1 second', lease_until = NULL,
+      `UPDATE jobs SET attempts = $2, lease_epoch = lease_epoch + 1, next_run_at = ${AT_ONCE} + $3 * interval '1 second', lease_until = NULL,
          dispatched_at = NULL, phase = 'queued', updated_at = now() WHERE id = $1`,
       [lease.jobId, attempt, backoffSeconds(attempt)],
     );
@@ -56,7 +57,7 @@ export async function handBack(
 ): Promise<"again" | "failed" | "lost"> {
   return await inTransaction(db, async (client) => {
     const { rows } = await client.query<{ deaths: number; epoch: number }>(
-      `UPDATE jobs SET lease_epoch = lease_epoch + 1, lease_until = NULL, next_run_at = now(), dispatched_at = NULL, phase = 'queued',
+      `UPDATE jobs SET lease_epoch = lease_epoch + 1, lease_until = NULL, next_run_at = ${AT_ONCE}, dispatched_at = NULL, phase = 'queued',
          child_deaths = child_deaths + $3::int, run_alone = run_alone OR $4::boolean, updated_at = now()
        WHERE id = $1 AND lease_epoch = $2 AND status = 'processing' RETURNING child_deaths AS deaths, lease_epoch AS epoch`,
       [lease.jobId, lease.epoch, childDeath === "alone" ? 1 : 0, childDeath !== undefined],
