@@ -2,7 +2,7 @@
 // `--check` writes nothing and fails where one of them is stale.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { configTable, envExample } from "@scribe/config";
+import { configTable, envExample } from "../packages/config/src/index.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const BEGIN = "<!-- settings: made by `npm run generate` -->";
