@@ -1,7 +1,7 @@
 import { createKey, type Database, ensureTenant, findKey } from "@scribe/database";
 import { EXAMPLE_KEY, type ParsedKey, parseKey, secretMatches } from "@scribe/domain";
 
-export class AdminKeyError extends Error {
+class AdminKeyError extends Error {
   override readonly name = "AdminKeyError";
 }
 

@@ -8,7 +8,7 @@ export interface ModelOffer {
 }
 
 /** A model is set as a name or a folder; callers know it by the folder's last part. */
-export function modelId(nameOrFolder: string): string {
+function modelId(nameOrFolder: string): string {
   return basename(nameOrFolder);
 }
 

@@ -4,6 +4,7 @@ import { SNIFF_BYTES, type SniffedMedia, sniffMedia } from "@scribe/media";
 import type { BlobStore } from "@scribe/storage";
 import busboy, { type Busboy } from "busboy";
 import type { Request } from "express";
+import { freePassedBuffers } from "./free-passed-buffers.ts";
 
 /** No field is longer than a long prompt in UTF-8, or 16 KiB of metadata; all names of ours are short. */
 const LIMITS = { fieldNameSize: 64, fieldSize: 64 * 1024, fields: 64, files: 1, parts: 65, headerPairs: 32 } as const;
@@ -126,7 +127,11 @@ async function store(file: Readable, { storage, key, maxBytes }: UploadTarget, s
       errors: [{ path: "file", message: "is no audio or video" }],
     });
   }
-  const { bytes, sha256 } = await storage.put(key, rest, { maxBytes, signal, contentType: media.contentType });
+  const { bytes, sha256 } = await storage.put(key, freePassedBuffers(rest), {
+    maxBytes,
+    signal,
+    contentType: media.contentType,
+  });
   return { media, bytes, sha256 };
 }
 

@@ -8,8 +8,8 @@ export interface Part {
   filename?: string;
 }
 
-export const BOUNDARY = "----scribe-test-boundary";
-export const FORM_TYPE = `multipart/form-data; boundary=${BOUNDARY}`;
+const BOUNDARY = "----scribe-test-boundary";
+const FORM_TYPE = `multipart/form-data; boundary=${BOUNDARY}`;
 
 /** A form, byte by byte as given: what no client would send can be said, too. */
 export function formBody(parts: readonly Part[], { closed = true } = {}): Buffer<ArrayBuffer> {
@@ -24,7 +24,7 @@ export function formBody(parts: readonly Part[], { closed = true } = {}): Buffer
 export const wav = makeWav({ seconds: 1, signal: tone(440) });
 export const wavPart: Part = { name: "file", value: wav, filename: "speech.wav" };
 
-export const UPLOAD = "/api/v1/transcribe/upload";
+const UPLOAD = "/api/v1/transcribe/upload";
 
 export async function postForm(
   api: TestApi,

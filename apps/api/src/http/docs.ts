@@ -74,7 +74,8 @@ export const docsScript = defineRoute({
 const OUTSIDE_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 
 async function readScript(): Promise<string> {
-  const path = createRequire(import.meta.url).resolve("redoc/bundles/redoc.standalone.js");
+  const require = createRequire(import.meta.url);
+  const path = require.resolve("redoc/bundles/redoc.standalone.js");
   return (await readFile(path, "utf8")).replaceAll(
     OUTSIDE_LOGO,
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E",

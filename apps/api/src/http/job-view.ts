@@ -6,7 +6,7 @@ import { answerSchema } from "../openapi/schemas.ts";
 const time = z.iso.datetime();
 const seconds = z.number();
 
-export const wordSchema = z.object({
+const wordSchema = z.object({
   word: z.string(),
   start: seconds,
   end: seconds,

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { invalidInput } from "../invalid-input.ts";
 
 /** A body of options and metadata is a few KiB; this leaves room for long prompts in any script. */
-export const MAX_JSON_BYTES = 1024 * 1024;
+const MAX_JSON_BYTES = 1024 * 1024;
 /** No schema of ours is nearly as deep; what walks the input may recurse. */
 const MAX_DEPTH = 32;
 

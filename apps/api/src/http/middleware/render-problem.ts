@@ -22,7 +22,7 @@ export function renderProblem(): ErrorRequestHandler {
   };
 }
 
-export function sendProblem(response: Response, error: RequestError): void {
+function sendProblem(response: Response, error: RequestError): void {
   const { requestId } = response.locals as RequestLocals;
   for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
   if (error.retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(error.retryAfterSeconds));
@@ -33,7 +33,7 @@ export function sendProblem(response: Response, error: RequestError): void {
   response.end(body);
 }
 
-export function toRequestError(thrown: unknown): RequestError {
+function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
   if (thrown instanceof StorageError) return fromStorage(thrown);
   if (thrown instanceof OutboundError && thrown.code === "url_not_allowed") {
