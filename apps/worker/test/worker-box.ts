@@ -37,13 +37,7 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
   const tenant = await ensureTenant(db, "default");
   const key = await createKey(db, { tenantId: tenant.id, name: "test", scopes: ["transcribe"] });
   const notifications = await openNotifications({ db, log });
-  const outbound = (() => {
-    try {
-      return createOutboundClient({ allowPrivateNetworks: ["127.0.0.0/8", "::1/128"] });
-    } catch {
-      return { close: async () => {} } as never as ReturnType<typeof createOutboundClient>;
-    }
-  })();
+  const outbound = createOutboundClient({ allowPrivateNetworks: ["127.0.0.0/8", "::1/128"] });
   const storage = createLocalStore({ root: join(folder, "audio") });
   const engine = createSyntheticEngine();
   const pokes: string[] = [];
