@@ -97,10 +97,11 @@ const AWAY_MESSAGES =
 /** Whether an error means that Postgres cannot be reached now, so that waiting may help. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    const { code } = at as Error & { code?: unknown };
+    const { code, errors } = at as Error & { code?: unknown; errors?: unknown };
     if (typeof code === "string" && AWAY.has(code)) return true;
     if (AWAY_MESSAGES.test(at.message)) return true;
-    if (at instanceof AggregateError && at.errors.some(isDatabaseUnavailable)) return true;
+    // What trying several addresses of a name ends in.
+    if (Array.isArray(errors) && errors.some(isDatabaseUnavailable)) return true;
   }
   return false;
 }

@@ -151,9 +151,15 @@ export function queueContract(name: string, startStore: () => Promise<QueueStore
           dispatcher.poke("transcription");
           const high = await jobs.create(aJob({ priority: 1 }));
           dispatcher.poke("transcription");
+          // A row is in the window a moment before its message is in the store.
           await waitFor(
-            async () => (await db.pool.query("SELECT 1 FROM jobs WHERE dispatched_at IS NOT NULL")).rowCount === 2,
-            { what: "both in the window" },
+            async () => {
+              const { rows } = await db.pool.query<{ id: string; dispatch: number }>(
+                "SELECT id, dispatch_count AS dispatch FROM jobs WHERE dispatched_at IS NOT NULL",
+              );
+              return rows.length === 2 && (await queues.findLost("transcription", rows)).length === 0;
+            },
+            { what: "both messages in the store" },
           );
           release();
           await waitFor(() => order.length === 3, { what: "three claims" });
