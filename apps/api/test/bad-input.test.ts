@@ -5,7 +5,7 @@ import { startTestApi, type TestApi } from "./start-test-api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({}, { bodyMs: 500 });
 }, 60_000);
 afterAll(() => api.stop());
 
@@ -182,6 +182,13 @@ describe("what is hardly HTTP", () => {
     expect(answer).toMatch(/^HTTP\/1.1 431 /);
     expect(answer).toContain('"code":"invalid_request"');
     expect(answer).toMatch(/X-Request-Id: [0-9a-f-]{36}/);
+  });
+
+  test("a body that does not come is 408", async () => {
+    const head = `POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${api.key}\r\n`;
+    const answer = await raw(`${head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"url":`);
+    expect(answer).toMatch(/^HTTP\/1.1 408 /);
+    expect(answer).toContain('"code":"invalid_request"');
   });
 
   test("noise is 400", async () => {

@@ -41,12 +41,14 @@ function collectBody(request: Request, waitMs: number): Promise<Buffer> {
     else chunks.push(chunk);
   };
   request.on("data", onData);
+  const onClose = () => reject(new RequestError("invalid_request", "The body ended early."));
   request.once("end", () => resolve(Buffer.concat(chunks, bytes)));
   request.once("error", reject);
-  request.once("close", () => reject(new RequestError("invalid_request", "The body ended early.")));
+  request.once("close", onClose);
   return promise.finally(() => {
     clearTimeout(timer);
     request.off("data", onData);
+    request.off("close", onClose);
   });
 }
 
