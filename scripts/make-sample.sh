@@ -10,16 +10,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cat > "$work/script" <<'SCRIPT'
-slt|Hi, this is Mary from Chicago.
-rms|Hello, this is Michael from London.
-slt|Did you cancel the heavy report?
-rms|The meeting is on Friday at nine in the morning.
-slt|Could you call Mary after eight in the morning?
+slt|Hello, this is Christopher from Boston.
+rms|Hi, this is Ronald from Chicago.
+slt|I need to cancel my old report please.
 rms|I paid two hundred and ten dollars for the ticket.
 slt|The total is fifty two dollars.
-rms|My account number is four eight one two.
-slt|We arrive in Boston on Friday at nine.
-rms|The meeting is on Thursday at ten in the morning.
+rms|The meeting is on Thursday at four in the afternoon.
+slt|I paid seven hundred and seventy nine dollars for the laptop.
+rms|I paid seven hundred and seventy nine dollars for the ticket.
 SCRIPT
 
 sox -q -n -r 16000 -b 16 -c 1 "$work/pause.wav" trim 0 0.5

