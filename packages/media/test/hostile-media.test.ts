@@ -139,7 +139,7 @@ describe("hostile files", () => {
     const path = await bench.make("some.wav", "-f lavfi -i sine=440:d=1");
     await expect(
       decodeToPcm(path, bench.path("out.pcm"), { ...options(), memoryBytes: 64 * 1024 ** 2 }),
-    ).rejects.toThrow();
+    ).rejects.toMatchObject({ code: "unsupported_audio" });
   });
 
   test("a program that cannot be started is our failure", async () => {

@@ -30,17 +30,18 @@ export async function openMediaBench(): Promise<MediaBench> {
   const folder = await mkdtemp(join(tmpdir(), "scribe-media-"));
   const temporaryFolder = await mkdtemp(join(tmpdir(), "scribe-media-cages-"));
   const path = (name: string) => join(folder, name);
+  const make = async (name: string, args: string) => {
+    await run(programs.ffmpeg, ["-v", "error", "-nostdin", "-y", ...args.split(" "), path(name)]);
+    return path(name);
+  };
   return {
     programs,
     folder,
     temporaryFolder,
     path,
-    async make(name, args) {
-      await run(programs.ffmpeg, ["-v", "error", "-nostdin", "-y", ...args.split(" "), path(name)]);
-      return path(name);
-    },
+    make,
     async silence(name, seconds) {
-      const made = await readFile(await this.make("frames.mp3", SILENT_FRAMES));
+      const made = await readFile(await make("frames.mp3", SILENT_FRAMES));
       // MPEG 2.5, layer 3, 8 kbit/s at 8 kHz: 72 bytes are 72 ms.
       const frame = made.subarray(72 * 8, 72 * 9);
       await writeFile(path(name), Buffer.alloc(Math.ceil(seconds / 0.072) * 72, frame));

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { buffer, text } from "node:stream/consumers";
+import type { TLSSocket } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import {
@@ -11,6 +13,7 @@ import {
   type OutboundPolicy,
   type OutboundRequest,
 } from "../src/index.ts";
+import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import { INSIDE_HOSTS } from "./inside-addresses.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -226,7 +229,7 @@ describe("the outbound client", () => {
   });
 
   test("follows five redirects, and no sixth; secrets stay with the first origin", async () => {
-    const seen: (string | undefined)[] = [];
+    const seen: unknown[] = [];
     const other = await serve((request, response) => {
       seen.push(request.headers.authorization, request.headers["x-api-key"], request.headers.range);
       response.end("there");
@@ -296,6 +299,20 @@ describe("the outbound client", () => {
     expect(await failure(open().fetchStream(`http://127.0.0.1:${garbage.port}/`))).toBe("protocol");
     const mute = await serveRaw((socket) => socket.once("data", () => socket.end()));
     expect(await failure(open().fetchStream(`http://127.0.0.1:${mute.port}/`))).toBe("protocol");
+  });
+
+  test("a certificate must be one that is trusted, and of that very name", async () => {
+    const server = createTlsServer({ cert: CERTIFICATE, key: PRIVATE_KEY }, (request, response) => {
+      response.end(`${request.headers.host} ${(request.socket as TLSSocket).servername}`);
+    });
+    const { port } = await listen(server, "127.0.0.1");
+    const lookup: Lookup = async () => [{ address: "127.0.0.1", family: 4 }];
+    const trusting = createOutboundClient(LOOPBACK_OPEN, { lookup, ca: CERTIFICATE });
+    closers.push(() => trusting.close());
+    expect(await read(trusting, `https://secure.example:${port}/`)).toBe(`secure.example:${port} secure.example`);
+    expect(await read(trusting, `https://127.0.0.1:${port}/`)).toBe(`127.0.0.1:${port} false`);
+    expect(await failure(trusting.fetchStream(`https://other.example:${port}/`))).toBe("tls");
+    expect(await failure(open(LOOPBACK_OPEN, lookup).fetchStream(`https://secure.example:${port}/`))).toBe("tls");
   });
 
   test("headers have a time limit and a size limit", async () => {
