@@ -14,7 +14,7 @@ export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary };
  * - `at` int32 `[rows, places]`: the ids after which logits are wanted; the next token follows the last place
  * - `past` int32 `[rows]`: tokens whose keys and values are held
  * - `last`, `last_but_one`, `latest` int32 `[rows]`, `timed` and `done` bool `[rows]`: see `chooseToken`
- * - `suppress_text` and `suppress_rest` fp32: added to the logits before a token is chosen, not to those given out
+ * - `suppress_text` and `suppress_rest` fp32, for each row or one for all: added to the logits that a token is chosen by
  * - `key.i`, `value.i` `[rows, heads, capacity, headSize]`, a row's tokens from 0 on; `cross_key.i`, `cross_value.i`
  *
  * Out: `tokens` int32 and `log_probabilities` fp32 `[rounds, rows]` (rows that are done give the end of text), `logits`
@@ -42,8 +42,8 @@ export function buildDecoder(g: GraphBuilder, weights: NetworkWeights, options: 
   ];
   g.input("timed", "bool", ["rows"]);
   const timed = g.op("Unsqueeze", ["timed", g.ids(-1)]);
-  g.input("suppress_text", "float32", [vocabulary.endOfText]);
-  g.input("suppress_rest", "float32", [vocabulary.size - vocabulary.endOfText]);
+  g.input("suppress_text", "float32", ["suppressed", vocabulary.endOfText]);
+  g.input("suppress_rest", "float32", ["suppressed", vocabulary.size - vocabulary.endOfText]);
   const cache = ["rows", heads, "capacity", headSize];
   for (const i of layers) {
     for (const kind of ["key", "value"]) carried.push(g.input(`${kind}.${i}`, "float32", cache));
@@ -111,12 +111,10 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
     const prefix = `decoder.layers.${i}`;
     const layer = weights.layer("decoder", i);
     const joined = multiply.apply(normed, joinedProjection(`${prefix}.self_attn.qkv`, layer.self));
-    const attended = g.ops(
-      "GroupQueryAttention",
-      [joined, "", "", ...cacheIn[i], lastPlace, longest],
-      3,
-      { domain: MICROSOFT, attributes: { num_heads: { int: heads }, kv_num_heads: { int: heads } } },
-    );
+    const attended = g.ops("GroupQueryAttention", [joined, "", "", ...cacheIn[i], lastPlace, longest], 3, {
+      domain: MICROSOFT,
+      attributes: { num_heads: { int: heads }, kv_num_heads: { int: heads } },
+    });
     cacheOut.push(attended[1], attended[2]);
     const crossNorm = weights.norm(`${prefix}.encoder_attn_layer_norm`);
     ({ normed, stream } = addAndNormalize(g, multiply.multiply(attended[0], layer.self.out), stream, crossNorm));
@@ -177,7 +175,13 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
 const axis0 = { attributes: { axis: { int: 0 } } };
 
 /** Token and position embeddings `[rows, new, width]`. */
-function embed(g: GraphBuilder, weights: NetworkWeights, ids: string, positions: string, arithmetic: Arithmetic) {
+export function embed(
+  g: GraphBuilder,
+  weights: NetworkWeights,
+  ids: string,
+  positions: string,
+  arithmetic: Arithmetic,
+) {
   const { vocab_size, max_target_positions, d_model: width } = weights.config;
   const tokens = weights.tensor("decoder.embed_tokens.weight", vocab_size, width);
   const places = weights.tensor("decoder.embed_positions.weight", max_target_positions, width);
@@ -195,7 +199,10 @@ function embed(g: GraphBuilder, weights: NetworkWeights, ids: string, positions:
 }
 
 /** Query, key and value as one matrix. */
-export function joinedProjection(name: string, { query, key, value }: Record<"query" | "key" | "value", Linear>): Linear {
+export function joinedProjection(
+  name: string,
+  { query, key, value }: Record<"query" | "key" | "value", Linear>,
+): Linear {
   const parts = [query, key, value];
   const outputs = parts.reduce((sum, part) => sum + part.outputs, 0);
   const weights = new Float32Array(outputs * query.inputs);

@@ -41,8 +41,7 @@ export function buildEncoder(g: GraphBuilder, weights: NetworkWeights, options: 
       attributes: { num_heads: { int: config.encoder_attention_heads } },
     });
     ({ normed, stream } = addAndNormalize(g, multiply.multiply(mixed, out), stream, layer.finalNorm));
-    const next =
-      i + 1 < config.encoder_layers ? `encoder.layers.${i + 1}.self_attn_layer_norm` : "encoder.layer_norm";
+    const next = i + 1 < config.encoder_layers ? `encoder.layers.${i + 1}.self_attn_layer_norm` : "encoder.layer_norm";
     const fed = feedForward(g, multiply, normed, layer.up, layer.down);
     ({ normed, stream } = addAndNormalize(g, fed, stream, weights.norm(next)));
   }

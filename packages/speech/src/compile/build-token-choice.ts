@@ -89,9 +89,7 @@ export function chooseToken(
   const forced = g.op("And", [g.op("Greater", [timesSum, bestOther]), timed]);
   const noText = g.op("Or", [forced, pairOpen]);
 
-  const restId = argument(
-    g.op("Where", [g.op("And", [forced, g.op("Not", [timestamps])]), never, rest]),
-  );
+  const restId = argument(g.op("Where", [g.op("And", [forced, g.op("Not", [timestamps])]), never, rest]));
   const restTop = g.op("Where", [forced, timesTop, g.op("Max", [specialTop, timesTop])]);
   const text = g.op("Where", [noText, never, textTop]);
   const takesText = g.op("GreaterOrEqual", [text, restTop]);

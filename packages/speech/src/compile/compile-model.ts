@@ -1,0 +1,160 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ModelFolder } from "../model/read-model-folder.ts";
+import { SpeechError } from "../speech-error.ts";
+import { buildAlignment } from "./build-alignment.ts";
+import { buildDecoder } from "./build-decoder.ts";
+import { buildEncoder } from "./build-encoder.ts";
+import { GraphBuilder } from "./graph-builder.ts";
+import { NetworkWeights } from "./network-weights.ts";
+import type { Arithmetic } from "./projection.ts";
+import { openSafetensors } from "./read-safetensors.ts";
+import { WeightFile } from "./weight-file.ts";
+
+/** Raised whenever graphs of the same model would come out otherwise: older ones in the cache are left aside. */
+export const COMPILER_VERSION = 1;
+
+export type Precision = "fp32" | "int8";
+
+export type CompileOptions = {
+  /** SHA-256 of the model, as `hashModelFolder` makes it. */
+  modelHash: string;
+  precision: Precision;
+  /** Pairs of decoder layer and head whose attention gives words their times; none: no alignment graph. */
+  alignmentHeads: readonly (readonly [number, number])[];
+  cacheFolder: string;
+  signal?: AbortSignal | undefined;
+};
+
+/** Paths of a compiled model's graphs. */
+export type CompiledFiles = { folder: string; encoder: string; decoder: string; alignment: string | undefined };
+
+/** What arithmetic a precision stands for: whole windows go through the encoder, a few rows through the decoder. */
+const ARITHMETIC: Record<Precision, { encoder: Arithmetic; decoder: Arithmetic }> = {
+  fp32: { encoder: "fp32", decoder: "fp32" },
+  int8: { encoder: "rows", decoder: "blocks" },
+};
+
+const MANIFEST = "compiled.json";
+/** A folder that a process left behind half written is swept after this time. */
+const STALE_MS = 6 * 3600_000;
+
+/**
+ * Compiles a model's safetensors into graphs, or finds them in the cache. The cache's key holds all that decides the
+ * graphs; a folder appears there at once and whole, by a rename, so that processes may race. Throws `invalid_model` or
+ * `model_unavailable`.
+ */
+export async function compileModel(model: ModelFolder, options: CompileOptions): Promise<CompiledFiles> {
+  const { modelHash, precision, alignmentHeads, cacheFolder, signal } = options;
+  const key = createHash("sha256")
+    .update(JSON.stringify([COMPILER_VERSION, modelHash, "cpu", precision, alignmentHeads]))
+    .digest("hex")
+    .slice(0, 32);
+  const folder = join(cacheFolder, key);
+  const files = {
+    folder,
+    encoder: join(folder, "encoder.onnx"),
+    decoder: join(folder, "decoder.onnx"),
+    alignment: alignmentHeads.length > 0 ? join(folder, "alignment.onnx") : undefined,
+  };
+  if (await isWhole(folder)) return files;
+  signal?.throwIfAborted();
+
+  await mkdir(cacheFolder, { recursive: true });
+  await sweep(cacheFolder);
+  const work = join(cacheFolder, `${key}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`);
+  await mkdir(work);
+  try {
+    await writeGraphs(model, work, options);
+    signal?.throwIfAborted();
+    await writeManifest(work);
+    await putInPlace(work, folder);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return files;
+}
+
+async function writeGraphs(model: ModelFolder, folder: string, options: CompileOptions) {
+  const { config, special, windowFrames } = model;
+  const { encoder, decoder } = ARITHMETIC[options.precision];
+  const vocabulary = {
+    size: config.vocab_size,
+    endOfText: special.endOfText,
+    noTimestamps: special.noTimestamps,
+    firstTimestamp: special.firstTimestamp,
+    timestampCount: special.timestampCount,
+  };
+  const heads = options.alignmentHeads;
+  for (const [layer, head] of heads) {
+    if (layer >= config.decoder_layers || head >= config.decoder_attention_heads) {
+      throw new SpeechError("invalid_model", `generation_config.json: there is no alignment head [${layer}, ${head}]`);
+    }
+  }
+  const builders: Record<string, (g: GraphBuilder, weights: NetworkWeights) => void> = {
+    encoder: (g, weights) => buildEncoder(g, weights, { arithmetic: encoder, windowFrames }),
+    decoder: (g, weights) => buildDecoder(g, weights, { arithmetic: decoder, vocabulary }),
+    ...(heads.length > 0 && {
+      alignment: (g: GraphBuilder, weights: NetworkWeights) =>
+        buildAlignment(g, weights, { arithmetic: decoder, vocabulary, heads }),
+    }),
+  };
+  const tensors = openSafetensors(model.folder);
+  const file = new WeightFile(join(folder, "weights.bin"));
+  try {
+    const weights = new NetworkWeights(config, tensors);
+    for (const [name, build] of Object.entries(builders)) {
+      options.signal?.throwIfAborted();
+      const graph = new GraphBuilder(file);
+      build(graph, weights);
+      await writeFile(join(folder, `${name}.onnx`), graph.toBytes());
+    }
+  } finally {
+    file.close();
+    tensors.close();
+  }
+}
+
+/** Sizes of all files, written last: a folder without it, or with other sizes, is not whole. */
+async function writeManifest(folder: string) {
+  await writeFile(join(folder, MANIFEST), JSON.stringify(await sizes(folder)));
+}
+
+async function isWhole(folder: string): Promise<boolean> {
+  try {
+    const manifest = await readFile(join(folder, MANIFEST), "utf8");
+    return manifest === JSON.stringify(await sizes(folder));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+async function sizes(folder: string): Promise<[string, number][]> {
+  const names = (await readdir(folder)).filter((name) => name !== MANIFEST).sort();
+  return Promise.all(names.map(async (name) => [name, (await stat(join(folder, name))).size] as [string, number]));
+}
+
+async function putInPlace(work: string, folder: string) {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await rename(work, folder);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if ((code !== "ENOTEMPTY" && code !== "EEXIST") || attempt > 2) throw error;
+      // Another process was faster, or what lies there is damaged.
+      if (await isWhole(folder)) return;
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+async function sweep(cacheFolder: string) {
+  for (const name of await readdir(cacheFolder)) {
+    if (!name.endsWith(".tmp")) continue;
+    const path = join(cacheFolder, name);
+    const entry = await stat(path).catch(() => undefined);
+    if (entry && Date.now() - entry.mtimeMs > STALE_MS) await rm(path, { recursive: true, force: true });
+  }
+}

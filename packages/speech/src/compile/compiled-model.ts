@@ -1,0 +1,232 @@
+import { type InferenceSession, Tensor } from "onnxruntime-node";
+import type { ModelFolder } from "../model/read-model-folder.ts";
+import { openSession, type SessionSettings } from "../sessions/open-session.ts";
+import type { Alignment, DecoderState, EncodedAudio, WhisperModel } from "../sessions/whisper-model.ts";
+import { SpeechError } from "../speech-error.ts";
+import type { CompiledFiles } from "./compile-model.ts";
+import { type BatchRow, type CrossTensors, type DecoderShape, RowBatch } from "./row-batch.ts";
+
+type CompiledAudio = EncodedAudio & CrossTensors & { released: boolean };
+type CompiledState = DecoderState & { batch: RowBatch };
+
+/** More rows a run win little on a processor, and cost memory. */
+const MAXIMUM_ROWS = 8;
+
+/** Graphs that `compileModel` made, as the model that decoding asks. */
+export class CompiledModel implements WhisperModel {
+  readonly maxBatch = MAXIMUM_ROWS;
+  readonly canAlign: boolean;
+  readonly #model: ModelFolder;
+  readonly #files: CompiledFiles;
+  readonly #settings: SessionSettings;
+  readonly #encoder: InferenceSession;
+  readonly #decoder: InferenceSession;
+  readonly #shape: DecoderShape;
+  readonly #crossNames: string[];
+  readonly #nothingSuppressed: Float32Array;
+  readonly #heads: ReadonlyMap<string, number>;
+  /** Opened when words are first asked for. */
+  #alignment: Promise<InferenceSession> | undefined;
+
+  static async open(
+    model: ModelFolder,
+    files: CompiledFiles,
+    heads: readonly (readonly [number, number])[],
+    settings: SessionSettings,
+  ): Promise<CompiledModel> {
+    const encoder = await openSession(files.encoder, settings);
+    try {
+      return new CompiledModel(model, files, heads, settings, encoder, await openSession(files.decoder, settings));
+    } catch (error) {
+      await encoder.release();
+      throw error;
+    }
+  }
+
+  private constructor(
+    model: ModelFolder,
+    files: CompiledFiles,
+    heads: readonly (readonly [number, number])[],
+    settings: SessionSettings,
+    encoder: InferenceSession,
+    decoder: InferenceSession,
+  ) {
+    const { config, special } = model;
+    this.#model = model;
+    this.#files = files;
+    this.#settings = settings;
+    this.#encoder = encoder;
+    this.#decoder = decoder;
+    this.#heads = new Map(heads.map((pair, place) => [pair.join(), place]));
+    this.canAlign = files.alignment !== undefined;
+    this.#crossNames = encoder.outputNames.filter((name) => name.startsWith("cross_"));
+    this.#nothingSuppressed = new Float32Array(config.vocab_size);
+    this.#shape = {
+      layers: config.decoder_layers,
+      heads: config.decoder_attention_heads,
+      headSize: config.d_model / config.decoder_attention_heads,
+      positions: config.max_source_positions,
+      maximumTokens: config.max_target_positions,
+      vocabulary: {
+        size: config.vocab_size,
+        endOfText: special.endOfText,
+        noTimestamps: special.noTimestamps,
+        firstTimestamp: special.firstTimestamp,
+        timestampCount: special.timestampCount,
+      },
+    };
+  }
+
+  async encode(mel: Float32Array, batch: number): Promise<CompiledAudio> {
+    const { config, windowFrames } = this.#model;
+    const feeds = { mel: new Tensor("float32", mel, [batch, config.num_mel_bins, windowFrames]) };
+    const tensors = (await this.#encoder.run(feeds, this.#crossNames)) as Record<string, Tensor>;
+    const audio: CompiledAudio = {
+      batch,
+      tensors,
+      released: false,
+      release() {
+        if (!audio.released) for (const tensor of Object.values(tensors)) tensor.dispose();
+        audio.released = true;
+      },
+    };
+    return audio;
+  }
+
+  /** An empty batch of ragged rows, for decoding many windows together with the rules inside the graph. */
+  newBatch(): RowBatch {
+    return new RowBatch(this.#decoder, this.#shape);
+  }
+
+  async prefill(
+    audio: EncodedAudio,
+    rows: readonly number[],
+    prompts: readonly (readonly number[])[],
+    logitsAt: readonly number[],
+  ): Promise<{ state: CompiledState; logits: Float32Array }> {
+    const batch = this.newBatch();
+    const suppress = this.#nothingSuppressed;
+    const joined = await batch.join(
+      rows.map((row, i) => ({
+        audio: this.#held(audio),
+        row,
+        prompt: prompts[i],
+        logitsAt,
+        timed: false,
+        suppress,
+      })),
+    );
+    const logits = new Float32Array(joined.length * logitsAt.length * this.#shape.vocabulary.size);
+    for (const [i, one] of joined.entries()) logits.set(one.logits, i * one.logits.length);
+    // The memory goes with the batch; there is nothing native to give back.
+    return { state: { rows: rows.length, batch, release() {} }, logits };
+  }
+
+  async step(state: DecoderState, tokens: readonly number[]): Promise<Float32Array> {
+    const { batch } = state as CompiledState;
+    for (const row of batch.rows) row.last = tokens[row.slot];
+    return batch.step();
+  }
+
+  async align(
+    audio: EncodedAudio,
+    row: number,
+    tokens: readonly number[],
+    heads: readonly (readonly [number, number])[],
+    _textVocabulary: number,
+  ): Promise<Alignment> {
+    const [one] = await this.alignRows([{ audio, row, tokens }]);
+    const size = tokens.length * one.positions;
+    const weights = new Float32Array(heads.length * size);
+    for (const [i, pair] of heads.entries()) {
+      const place = this.#heads.get(pair.join());
+      if (place === undefined) throw new SpeechError("internal", `no alignment was compiled for head [${pair}]`);
+      weights.set(one.scores.subarray(place * size, (place + 1) * size), i * size);
+    }
+    for (let from = 0; from < weights.length; from += one.positions) {
+      softmax(weights.subarray(from, from + one.positions));
+    }
+    return { weights, positions: one.positions, probabilities: one.probabilities.slice(0, -1) };
+  }
+
+  /**
+   * Teacher-forces the tokens of several windows in one run. For each: `scores` `[compiled heads, tokens, positions]`,
+   * scaled attention scores before softmax, and `probabilities` `[tokens]`: that of the token after each, among text.
+   */
+  async alignRows(
+    windows: readonly { audio: EncodedAudio; row: number; tokens: readonly number[] }[],
+    wantsProbabilities = true,
+  ): Promise<{ scores: Float32Array; probabilities: Float32Array; positions: number }[]> {
+    const session = await this.#openAlignment();
+    const { positions, heads: headCount, headSize, vocabulary } = this.#shape;
+    const longest = Math.max(...windows.map(({ tokens }) => tokens.length));
+    const ids = new Int32Array(windows.length * longest);
+    const targets = new Int32Array(windows.length * longest).fill(vocabulary.endOfText);
+    for (const [i, { tokens }] of windows.entries()) {
+      ids.set(tokens, i * longest);
+      targets.set(tokens.slice(1), i * longest);
+    }
+    const feeds: Record<string, Tensor> = {
+      ids: new Tensor("int32", ids, [windows.length, longest]),
+      targets: new Tensor("int32", targets, [windows.length, longest]),
+      wants_probabilities: new Tensor("bool", [wantsProbabilities], []),
+    };
+    for (const name of session.inputNames.filter((input) => input.startsWith("cross_"))) {
+      const size = headCount * positions * headSize;
+      const values = new Float32Array(windows.length * size);
+      for (const [i, { audio, row }] of windows.entries()) {
+        const all = this.#held(audio).tensors[name].data as Float32Array;
+        values.set(all.subarray(row * size, (row + 1) * size), i * size);
+      }
+      feeds[name] = new Tensor("float32", values, [windows.length, headCount, positions, headSize]);
+    }
+    const output = await session.run(feeds);
+    const all = output.scores.data as Float32Array;
+    const probabilities = output.probabilities.data as Float32Array;
+    const headRow = longest * positions;
+    return windows.map(({ tokens }, i) => {
+      const own = new Float32Array(this.#heads.size * tokens.length * positions);
+      for (let head = 0; head < this.#heads.size; head++) {
+        const from = (i * this.#heads.size + head) * headRow;
+        own.set(all.subarray(from, from + tokens.length * positions), head * tokens.length * positions);
+      }
+      return {
+        scores: own,
+        probabilities: probabilities.slice(i * longest, i * longest + tokens.length),
+        positions,
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#encoder.release();
+    await this.#decoder.release();
+    await (await this.#alignment)?.release();
+  }
+
+  #openAlignment(): Promise<InferenceSession> {
+    const { alignment } = this.#files;
+    if (!alignment) throw new SpeechError("internal", "this model was compiled without alignment");
+    this.#alignment ??= openSession(alignment, this.#settings);
+    return this.#alignment;
+  }
+
+  #held(audio: EncodedAudio): CompiledAudio {
+    const own = audio as CompiledAudio;
+    if (own.released) throw new SpeechError("internal", "encoded audio was released too early");
+    return own;
+  }
+}
+
+export type { BatchRow };
+
+function softmax(values: Float32Array) {
+  let maximum = Number.NEGATIVE_INFINITY;
+  for (const value of values) if (value > maximum) maximum = value;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    values[i] = Math.exp(values[i] - maximum);
+    sum += values[i];
+  }
+  for (let i = 0; i < values.length; i++) values[i] /= sum;
+}

@@ -1,0 +1,305 @@
+import { type InferenceSession, Tensor } from "onnxruntime-node";
+import { SpeechError } from "../speech-error.ts";
+import type { Vocabulary } from "./build-token-choice.ts";
+import { SlotBuffer } from "./slot-buffer.ts";
+
+/** The decoder's shapes. */
+export type DecoderShape = {
+  layers: number;
+  heads: number;
+  headSize: number;
+  positions: number;
+  maximumTokens: number;
+  vocabulary: Vocabulary;
+};
+
+/** Cross-attention keys and values of encoded windows, by their names in the graph. */
+export type CrossTensors = { batch: number; tensors: Readonly<Record<string, Tensor>> };
+
+export type JoiningRow = {
+  audio: CrossTensors;
+  /** Which of the encoded windows. */
+  row: number;
+  prompt: readonly number[];
+  /** Places in the prompt after which logits are wanted; as many for each row that joins with it. */
+  logitsAt: readonly number[];
+  /** Whether the timestamp rules hold. */
+  timed: boolean;
+  /** Added to logits `[vocabulary]` before a token is chosen: 0, or −∞ for what must not come. */
+  suppress: Float32Array;
+};
+
+/** A row in the batch. */
+export type BatchRow = {
+  /** Its place now; moves when others leave. */
+  slot: number;
+  /** Tokens whose keys and values are held. */
+  length: number;
+  /** The token to be fed next: the last one chosen. */
+  last: number;
+  lastButOne: number;
+  latestTimestamp: number;
+  done: boolean;
+  readonly timed: boolean;
+  readonly suppress: Float32Array;
+};
+
+export type Advanced = { tokens: number[]; logProbabilities: number[] };
+
+/** The cache grows by steps of this many tokens. */
+const CACHE_STEP = 64;
+
+/**
+ * Rows that are decoded together, each with its own prompt, position and end. Rows join and leave between runs; a row's
+ * arithmetic does not depend on who else is there. For one caller at a time.
+ */
+export class RowBatch {
+  readonly rows: BatchRow[] = [];
+  readonly #decoder: InferenceSession;
+  readonly #shape: DecoderShape;
+  readonly #cross: Map<string, SlotBuffer>;
+  readonly #cache: Map<string, SlotBuffer>;
+  #capacity = 0;
+
+  constructor(decoder: InferenceSession, shape: DecoderShape) {
+    this.#decoder = decoder;
+    this.#shape = shape;
+    const names = (kinds: readonly string[]) =>
+      Array.from({ length: shape.layers }, (_, i) => kinds.map((kind) => `${kind}.${i}`)).flat();
+    const crossSize = shape.heads * shape.positions * shape.headSize;
+    this.#cross = new Map(names(["cross_key", "cross_value"]).map((name) => [name, new SlotBuffer(crossSize)]));
+    this.#cache = new Map(names(["key", "value"]).map((name) => [name, new SlotBuffer(0)]));
+  }
+
+  /**
+   * Takes rows in and runs their prompts, in one run. Gives each row with the logits `[logitsAt, vocabulary]` that it
+   * asked for. Its first token is the caller's to choose (`begin`), for the rules of a first token are its own.
+   */
+  async join(joining: readonly JoiningRow[]): Promise<{ row: BatchRow; logits: Float32Array }[]> {
+    const { vocabulary } = this.#shape;
+    const before = this.rows.length;
+    const longest = Math.max(...joining.map(({ prompt }) => prompt.length));
+    if (longest > this.#shape.maximumTokens) throw new SpeechError("invalid_option", "the prompt is too long");
+    const ids = new Int32Array(joining.length * longest);
+    for (const [i, { prompt }] of joining.entries()) ids.set(prompt, i * longest);
+    const places = joining[0].logitsAt.length;
+    const capacity = this.#roundUp(longest);
+    const feeds: Record<string, Tensor> = {
+      ...this.#states(
+        joining.map((row) => newRow(row, vocabulary)),
+        1,
+      ),
+      wants_logits: new Tensor("bool", [true], []),
+      ids: new Tensor("int32", ids, [joining.length, longest]),
+      counts: int32(joining.map(({ prompt }) => prompt.length)),
+      at: new Tensor("int32", Int32Array.from(joining.flatMap(({ logitsAt }) => logitsAt)), [joining.length, places]),
+    };
+    for (const [name, buffer] of this.#cross) {
+      for (const { audio, row } of joining) buffer.append(audio.tensors[name].data as Float32Array, row);
+      const from = before * buffer.slotSize;
+      feeds[name] = this.#tensor(buffer.values.subarray(from), joining.length, this.#shape.positions);
+    }
+    const rowSize = this.#rowSize(capacity);
+    const empty = new Float32Array(joining.length * rowSize);
+    for (const name of this.#cache.keys()) feeds[name] = this.#tensor(empty, joining.length, capacity);
+    try {
+      const output = await this.#decoder.run(feeds);
+      this.#reserve(Math.max(longest, this.#longest()));
+      for (const [name, buffer] of this.#cache) {
+        const made = output[`next_${name}`].data as Float32Array;
+        for (let i = 0; i < joining.length; i++) {
+          const own = made.subarray(i * rowSize, (i + 1) * rowSize);
+          buffer.append(respaced(own, this.#shape, capacity, this.#capacity, joining[i].prompt.length), 0);
+        }
+      }
+      const logits = output.logits.data as Float32Array;
+      const size = places * vocabulary.size;
+      const joined = joining.map((one, i) => {
+        const row = { ...newRow(one, vocabulary), slot: before + i, length: one.prompt.length };
+        return { row, logits: logits.slice(i * size, (i + 1) * size) };
+      });
+      this.rows.push(...joined.map(({ row }) => row));
+      return joined;
+    } catch (error) {
+      for (const buffer of [...this.#cross.values(), ...this.#cache.values()]) buffer.truncate(before);
+      throw error;
+    }
+  }
+
+  /** Sets a row's first token. */
+  begin(row: BatchRow, token: number) {
+    const { endOfText, firstTimestamp } = this.#shape.vocabulary;
+    row.last = token;
+    row.done = token === endOfText;
+    if (token >= firstTimestamp) row.latestTimestamp = token;
+  }
+
+  /**
+   * Decodes up to `rounds` tokens for each row; by row, what it chose, the end of text included. Ends early when all
+   * rows are done.
+   */
+  async advance(rounds: number): Promise<Advanced[]> {
+    const { endOfText } = this.#shape.vocabulary;
+    const results: Advanced[] = this.rows.map(() => ({ tokens: [], logProbabilities: [] }));
+    if (this.rows.length === 0 || this.rows.every(({ done }) => done)) return results;
+    const output = await this.#run(rounds, false);
+    const tokens = output.tokens.data as Int32Array;
+    const logProbabilities = output.log_probabilities.data as Float32Array;
+    const count = this.rows.length;
+    const ran = tokens.length / count;
+    for (const row of this.rows) {
+      const result = results[row.slot];
+      for (let round = 0; round < ran && !row.done; round++) {
+        const at = round * count + row.slot;
+        result.tokens.push(tokens[at]);
+        result.logProbabilities.push(logProbabilities[at]);
+        row.done = tokens[at] === endOfText;
+      }
+    }
+    this.#takeState(output, ran);
+    return results;
+  }
+
+  /** Feeds each row its `last` token and gives the logits `[rows, vocabulary]`, for those who choose by themselves. */
+  async step(): Promise<Float32Array> {
+    const output = await this.#run(1, true);
+    for (const row of this.rows) {
+      row.lastButOne = row.last;
+      row.length++;
+    }
+    this.#takeCache(output);
+    return output.logits.data as Float32Array;
+  }
+
+  /** Lets a row go; the last row takes its place. */
+  leave(row: BatchRow) {
+    const last = this.rows.pop();
+    if (!last) throw new SpeechError("internal", "a row left an empty batch");
+    if (last !== row) {
+      last.slot = row.slot;
+      this.rows[row.slot] = last;
+    }
+    for (const buffer of [...this.#cross.values(), ...this.#cache.values()]) buffer.remove(row.slot);
+  }
+
+  #run(rounds: number, wantsLogits: boolean): Promise<InferenceSession.ReturnType> {
+    const count = this.rows.length;
+    this.#reserve(Math.min(this.#longest() + rounds, this.#shape.maximumTokens));
+    const feeds: Record<string, Tensor> = {
+      ...this.#states(this.rows, rounds),
+      wants_logits: new Tensor("bool", [wantsLogits], []),
+      ids: new Tensor(
+        "int32",
+        Int32Array.from(this.rows, ({ last }) => last),
+        [count, 1],
+      ),
+      counts: int32(this.rows.map(() => 1)),
+      at: new Tensor("int32", new Int32Array(count), [count, 1]),
+    };
+    for (const [name, buffer] of this.#cross) feeds[name] = this.#tensor(buffer.values, count, this.#shape.positions);
+    for (const [name, buffer] of this.#cache) feeds[name] = this.#tensor(buffer.values, count, this.#capacity);
+    return this.#decoder.run(feeds);
+  }
+
+  #states(rows: readonly BatchRow[], rounds: number): Record<string, Tensor> {
+    const { endOfText, size } = this.#shape.vocabulary;
+    // One set of suppressed tokens is the rule; then it is not repeated.
+    const sets = rows.every(({ suppress }) => suppress === rows[0].suppress) ? [rows[0].suppress] : null;
+    const suppress = sets ?? rows.map((row) => row.suppress);
+    const part = (from: number, to: number) => {
+      const values = new Float32Array(suppress.length * (to - from));
+      for (const [i, set] of suppress.entries()) values.set(set.subarray(from, to), i * (to - from));
+      return new Tensor("float32", values, [suppress.length, to - from]);
+    };
+    return {
+      steps: new Tensor("int64", BigInt64Array.of(BigInt(rounds)), []),
+      past: int32(rows.map(({ length }) => Math.min(length, this.#shape.maximumTokens - 1))),
+      done: new Tensor(
+        "bool",
+        rows.map(({ done }) => done),
+        [rows.length],
+      ),
+      last: int32(rows.map(({ last }) => last)),
+      last_but_one: int32(rows.map(({ lastButOne }) => lastButOne)),
+      latest: int32(rows.map(({ latestTimestamp }) => latestTimestamp)),
+      timed: new Tensor(
+        "bool",
+        rows.map(({ timed }) => timed),
+        [rows.length],
+      ),
+      suppress_text: part(0, endOfText),
+      suppress_rest: part(endOfText, size),
+    };
+  }
+
+  #takeState(output: InferenceSession.ReturnType, ran: number) {
+    const read = (name: string) => output[`next_${name}`].data as Int32Array;
+    const [last, lastButOne, latest] = ["last", "last_but_one", "latest"].map(read);
+    for (const row of this.rows) {
+      row.last = last[row.slot];
+      row.lastButOne = lastButOne[row.slot];
+      row.latestTimestamp = latest[row.slot];
+      row.length = Math.min(row.length + ran, this.#shape.maximumTokens);
+    }
+    this.#takeCache(output);
+  }
+
+  #takeCache(output: InferenceSession.ReturnType) {
+    for (const [name, buffer] of this.#cache) {
+      buffer.replace(output[`next_${name}`].data as Float32Array, this.rows.length);
+    }
+  }
+
+  /** Makes room for rows of `length` tokens. */
+  #reserve(length: number) {
+    const capacity = this.#roundUp(length);
+    if (capacity <= this.#capacity) return;
+    const held = this.rows.length;
+    for (const buffer of this.#cache.values()) {
+      const wide = new Float32Array(held * this.#rowSize(capacity));
+      for (const { slot, length: own } of this.rows) {
+        const row = buffer.values.subarray(slot * buffer.slotSize, (slot + 1) * buffer.slotSize);
+        wide.set(respaced(row, this.#shape, this.#capacity, capacity, own), slot * this.#rowSize(capacity));
+      }
+      buffer.slotSize = this.#rowSize(capacity);
+      buffer.replace(wide, held);
+    }
+    this.#capacity = capacity;
+  }
+
+  #roundUp(length: number): number {
+    return Math.min(Math.ceil(length / CACHE_STEP) * CACHE_STEP, this.#shape.maximumTokens);
+  }
+
+  #rowSize(capacity: number): number {
+    return this.#shape.heads * capacity * this.#shape.headSize;
+  }
+
+  #longest(): number {
+    return Math.max(0, ...this.rows.map(({ length }) => length));
+  }
+
+  #tensor(values: Float32Array, rows: number, length: number): Tensor {
+    const { heads, headSize } = this.#shape;
+    return new Tensor("float32", values.subarray(0, rows * heads * length * headSize), [rows, heads, length, headSize]);
+  }
+}
+
+function newRow({ timed, suppress }: JoiningRow, vocabulary: Vocabulary): BatchRow {
+  // Before the first token the rules take what stands there for a closed pair of timestamps.
+  const none = { last: 0, lastButOne: vocabulary.firstTimestamp, latestTimestamp: 0 };
+  return { slot: 0, length: 0, done: false, timed, suppress, ...none };
+}
+
+/** A row's keys or values `[heads, from, headSize]` as `[heads, to, headSize]`; `length` of them count. */
+function respaced(row: Float32Array, { heads, headSize }: DecoderShape, from: number, to: number, length: number) {
+  if (from === to) return row;
+  const wide = new Float32Array(heads * to * headSize);
+  for (let head = 0; head < heads; head++) {
+    const start = head * from * headSize;
+    wide.set(row.subarray(start, start + Math.min(length, from) * headSize), head * to * headSize);
+  }
+  return wide;
+}
+
+const int32 = (values: readonly number[]) => new Tensor("int32", Int32Array.from(values), [values.length]);
