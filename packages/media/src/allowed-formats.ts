@@ -2,13 +2,13 @@
  * The demuxers that a file may be read with. None of them opens another file or address: playlists (hls, dash, concat),
  * image sequences, raw devices, subtitles and module music stay outside.
  */
-export const ALLOWED_FORMATS = [
+const ALLOWED_FORMATS = [
   "aac,ac3,eac3,aiff,amr,ape,asf,au,avi,caf,dts,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf",
   "ogg,tak,tta,voc,w64,wav,wv",
 ].join(",");
 
 /** Decoders of sound only: no picture, subtitle or data of a stranger is ever decoded. */
-export const ALLOWED_DECODERS = [
+const ALLOWED_DECODERS = [
   "aac,aac_fixed,aac_latm,ac3,ac3_fixed,eac3,alac,als,amrnb,amrwb,libopencore_amrnb,libopencore_amrwb,ape,dca,flac",
   "g722,g723_1,g726,g726le,g729,gsm,gsm_ms,libgsm,libgsm_ms,ilbc,libilbc,mlp,truehd,mp1,mp1float,mp2,mp2float,mp3",
   "mp3float,mpc7,mpc8,nellymoser,opus,libopus,qcelp,speex,libspeex,tak,tta,vorbis,libvorbis,wavpack,wmalossless",

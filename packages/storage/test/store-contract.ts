@@ -284,7 +284,7 @@ export function bytesOf(text: string): Readable {
 }
 
 /** The same bytes for the same seed. */
-export function noise(bytes: number, seed = 1): Readable {
+function noise(bytes: number, seed = 1): Readable {
   const block = Buffer.alloc(64 * 1024);
   let state = seed >>> 0;
   for (let i = 0; i < block.length; i++) {
