@@ -75,7 +75,7 @@ Transcribe the sample:
 
 then, with the job_id of its answer:
 
-  curl -s ${url}/api/v1/jobs/JOB_ID/transcript?format=srt -H 'Authorization: Bearer ${shown}'
+  curl -s '${url}/api/v1/jobs/JOB_ID/transcript?format=srt' -H 'Authorization: Bearer ${shown}'
 
 Ctrl-C stops everything.
 `.replaceAll("'Authorization: Bearer $SCRIBE_KEY'", '"Authorization: Bearer $SCRIBE_KEY"');
