@@ -16,7 +16,7 @@ export type JobEvent =
  * What happens to a job, as it happens, until `done`. A stream that breaks is taken up after the last event that came
  * (`Last-Event-ID`), so nothing is missing and nothing comes twice.
  */
-export async function* followJob(client: Client, id: string): AsyncGenerator<JobEvent> {
+export async function* followJob(client: Client, id: string, firstPauseMs = 200): AsyncGenerator<JobEvent> {
   let last: string | undefined;
   for (let broken = 0; ; broken++) {
     const headers: Record<string, string> = { accept: "text/event-stream" };
@@ -36,6 +36,6 @@ export async function* followJob(client: Client, id: string): AsyncGenerator<Job
       if (broken >= RECONNECTIONS) throw error;
     }
     if (broken >= RECONNECTIONS) throw new Error(`The event stream of job ${id} broke ${broken + 1} times.`);
-    await sleep(200 * 2 ** broken, undefined, { signal: client.signal });
+    await sleep(firstPauseMs * 2 ** broken, undefined, { signal: client.signal });
   }
 }
