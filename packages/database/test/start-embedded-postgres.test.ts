@@ -12,7 +12,8 @@ const folder = mkdtempSync(join(tmpdir(), "scribe embedded "));
 const dataDir = join(folder, "data");
 afterAll(() => {
   const note = join(dataDir, "cluster-place");
-  if (existsSync(note)) rmSync(readFileSync(note, "utf8").trim(), { recursive: true, force: true });
+  const outside = existsSync(note) ? readFileSync(note, "utf8").trim() : null;
+  if (outside) for (const path of [outside, `${outside}.owner`]) rmSync(path, { recursive: true, force: true });
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -84,6 +85,7 @@ test("after kill -9 of its process the server ends, and the next start finds wha
   const [url] = await ready(first);
   await query(url, "CREATE TABLE survives AS SELECT 1 AS one");
   process.kill(first.pid, "SIGKILL");
+  await first.exit;
   // At once: the old server may still be on its way out.
   const next = await startEmbeddedPostgres({ dataDir });
   expect(next.owned).toBe(true);
@@ -113,6 +115,19 @@ test("after kill -9 of everything, the file of a process that is no more does no
   const next = await startEmbeddedPostgres({ dataDir });
   expect(await query(next.url, "SELECT one FROM hard")).toEqual([{ one: 1 }]);
   await next.stop();
+});
+
+test("a cluster outside goes when the temporary folder that it belonged to has gone", async () => {
+  const other = mkdtempSync(join(tmpdir(), "scribe gone "));
+  const first = await startEmbeddedPostgres({ dataDir: other, fsync: false });
+  await first.stop();
+  const note = join(other, "cluster-place");
+  const outside = existsSync(note) ? readFileSync(note, "utf8").trim() : join(other, "cluster");
+  expect(existsSync(outside)).toBe(true);
+  rmSync(other, { recursive: true });
+  const next = await startEmbeddedPostgres({ dataDir: join(folder, "sweeps"), fsync: false, temporary: true });
+  await next.stop();
+  expect(existsSync(outside)).toBe(false);
 });
 
 test("three processes that make the same database at once share one server", async () => {

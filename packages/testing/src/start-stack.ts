@@ -32,6 +32,9 @@ export async function startTestStack(env: Record<string, string> = {}): Promise<
       HOST: "127.0.0.1",
       ALLOW_PRIVATE_NETWORKS: "127.0.0.0/8",
       SCRIBE_ENABLE_SYNTHETIC: "true",
+      // Tests ask more often than people do; those of the limits set their own.
+      RATE_LIMIT_READS: "1000000",
+      RATE_LIMIT_CREATES: "1000000",
       SHUTDOWN_GRACE_SECONDS: "2",
       LOG_LEVEL: "warn",
       ...env,

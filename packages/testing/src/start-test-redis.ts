@@ -40,7 +40,11 @@ export async function startTestRedis(
     "maxmemory-policy": "noeviction",
     ...options.config,
   };
-  let child = await launch();
+  const forget = () => rmSync(folder, { recursive: true, force: true });
+  let child = await launch().catch((error) => {
+    forget();
+    throw error;
+  });
 
   async function launch() {
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
@@ -83,7 +87,7 @@ export async function startTestRedis(
     },
     async stop() {
       await kill();
-      rmSync(folder, { recursive: true, force: true });
+      forget();
     },
   };
 }

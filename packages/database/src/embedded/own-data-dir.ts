@@ -30,6 +30,12 @@ export function disownDataDir(dataDir: string): void {
   if (readOwner(dataDir)?.pid === process.pid) rmSync(join(dataDir, "owner"), { force: true });
 }
 
+/** Whether a live process runs the server of `dataDir`. */
+export function hasOwner(dataDir: string): boolean {
+  const owner = readOwner(dataDir);
+  return owner !== null && stillRuns(owner);
+}
+
 function readOwner(dataDir: string): ProcessIdentity | null {
   try {
     return JSON.parse(readFileSync(join(dataDir, "owner"), "utf8")) as ProcessIdentity;

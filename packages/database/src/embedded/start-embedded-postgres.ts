@@ -7,8 +7,8 @@ import { ensureDatabase } from "./ensure-database.ts";
 import { findBinaries } from "./find-binaries.ts";
 import { LostRace, launchPostmaster } from "./launch-postmaster.ts";
 import { makeCluster, ROLE } from "./make-cluster.ts";
-import { disownDataDir, ownDataDir } from "./own-data-dir.ts";
-import { placeCluster } from "./place-cluster.ts";
+import { disownDataDir, hasOwner, ownDataDir } from "./own-data-dir.ts";
+import { ownerNote, placeCluster } from "./place-cluster.ts";
 import { runningPostmaster } from "./postmaster-file.ts";
 
 const ATTEMPTS_LIMIT_MS = 120_000;
@@ -82,7 +82,8 @@ async function startOwn(dataDir: string, options: EmbeddedPostgresOptions): Prom
       async stop() {
         await server.stop();
         disownDataDir(dataDir);
-        if (temporary) for (const folder of [clusterDir, dataDir]) rmSync(folder, { recursive: true, force: true });
+        if (!temporary) return;
+        for (const path of [clusterDir, ownerNote(clusterDir), dataDir]) rmSync(path, { recursive: true, force: true });
       },
     };
   } catch (error) {
@@ -97,9 +98,21 @@ async function attach(dataDir: string, options: EmbeddedPostgresOptions): Promis
   const postmaster = runningPostmaster(placeCluster(dataDir));
   if (postmaster?.status !== "ready") return null;
   const password = readFileSync(join(dataDir, "password"), "utf8").trim();
-  await ensureDatabase(urlOf(password, postmaster.port, "postgres"), ROLE);
+  try {
+    await ensureDatabase(urlOf(password, postmaster.port, "postgres"), ROLE);
+  } catch (error) {
+    if (isEnding(error)) return null;
+    throw error;
+  }
+  if (!hasOwner(dataDir)) return null;
   options.log?.(`Using the Postgres that another process runs on ${dataDir}`);
   return { url: urlOf(password, postmaster.port), owned: false, stop: async () => {} };
+}
+
+/** Refused, cut off, or told that it shuts down: what callers of a server see whose process has just been killed. */
+function isEnding(error: unknown): boolean {
+  const { code = "", message } = error as { code?: string; message: string };
+  return ["ECONNREFUSED", "ECONNRESET", "EPIPE", "57P01", "57P03"].includes(code) || /terminated/.test(message);
 }
 
 /** The server of an owner that was killed is on its way out; it is waited for, and helped. */
