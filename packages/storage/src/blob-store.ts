@@ -19,6 +19,8 @@ export interface PutResult {
 export interface GetOptions {
   /** Offsets of the first and the last byte, both included, as in HTTP. */
   readonly range?: { readonly start: number; readonly end?: number };
+  /** Fails with `conflict` where the object's etag is another by now. */
+  readonly ifMatch?: string;
   readonly signal?: AbortSignal;
 }
 

@@ -8,4 +8,6 @@ export type {
   StorageUsage,
 } from "./blob-store.ts";
 export { createLocalStore, type LocalStoreOptions } from "./local-store.ts";
+export type { S3Options } from "./s3/s3-client.ts";
+export { createS3Store } from "./s3/s3-store.ts";
 export { StorageError, type StorageErrorCode } from "./storage-error.ts";

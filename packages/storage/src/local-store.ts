@@ -41,9 +41,10 @@ export function createLocalStore({ root, reserveBytes = 0 }: LocalStoreOptions):
     return { bytes, sha256, etag: etagOf(stats) } satisfies PutResult;
   }
 
-  async function get(key: string, { range, signal }: GetOptions = {}): Promise<Readable> {
+  async function get(key: string, { range, signal, ifMatch }: GetOptions = {}): Promise<Readable> {
     signal?.throwIfAborted();
     const { handle, stats } = await openObject(pathOf(key));
+    await refuseOther(ifMatch, { handle, stats });
     const bytes = Number(stats.size);
     if (range && (range.start < 0 || range.start >= bytes || (range.end !== undefined && range.end < range.start))) {
       await handle.close();
@@ -111,11 +112,7 @@ export function createLocalStore({ root, reserveBytes = 0 }: LocalStoreOptions):
   async function copy(from: string, to: string, options: { signal?: AbortSignal; ifMatch?: string } = {}) {
     const target = pathOf(to);
     const { handle, stats } = await openObject(pathOf(from));
-    // An object is replaced, never written to: what is open now stays what its etag says.
-    if (options.ifMatch !== undefined && options.ifMatch !== etagOf(stats)) {
-      await handle.close();
-      throw new StorageError("conflict", "The object was changed meanwhile.");
-    }
+    await refuseOther(options.ifMatch, { handle, stats });
     try {
       const written = await writeAtomically(target, handle.createReadStream(), { signal: options.signal, checkSpace });
       return toBlobStat(to, written.stats);
@@ -184,6 +181,13 @@ async function openObject(path: string) {
     if (code !== "ENOTDIR") throw mapFileError(error);
   }
   throw new StorageError("not_found", "There is no such object.");
+}
+
+/** An object is replaced, never written to: what is open stays what its etag says. */
+async function refuseOther(ifMatch: string | undefined, { handle, stats }: Awaited<ReturnType<typeof openObject>>) {
+  if (ifMatch === undefined || ifMatch === etagOf(stats)) return;
+  await handle.close();
+  throw new StorageError("conflict", "The object was changed meanwhile.");
 }
 
 function etagOf(stats: BigIntStats): string {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import type { BlobStat, BlobStore } from "../src/index.ts";
+import type { BlobStat, BlobStore, GetOptions } from "../src/index.ts";
 
 export interface StoreUnderTest {
   readonly store: BlobStore;
@@ -210,6 +210,13 @@ export function describeBlobStore(
       expect(await readText(store, "kept/here")).toBe("swapped");
     });
 
+    test("reads what was seen, or nothing", async () => {
+      const seen = await store.put("k", bytesOf("sniffed"));
+      expect(await readText(store, "k", { ifMatch: seen.etag })).toBe("sniffed");
+      await store.put("k", bytesOf("swapped"));
+      await expect(store.get("k", { ifMatch: seen.etag })).rejects.toMatchObject({ code: "conflict" });
+    });
+
     test("counts what it keeps", async () => {
       await store.put("a/1", bytesOf("12345"));
       await store.put("a/2", bytesOf("123"));
@@ -309,8 +316,8 @@ async function hashOf(stream: Readable): Promise<string> {
   return hash.digest("hex");
 }
 
-async function readText(store: BlobStore, key: string): Promise<string> {
-  return (await buffer(await store.get(key))).toString();
+async function readText(store: BlobStore, key: string, options: GetOptions = {}): Promise<string> {
+  return (await buffer(await store.get(key, options))).toString();
 }
 
 async function keys(found: AsyncIterable<BlobStat>): Promise<string[]> {

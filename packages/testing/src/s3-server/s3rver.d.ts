@@ -15,6 +15,7 @@ declare module "@20minutes/s3rver" {
   }
   export default class S3rver {
     constructor(options: Record<string, unknown>);
+    logger: { silent: boolean };
     store: unknown;
     context: { store: unknown };
     middleware: Middleware[];

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import S3rver from "@20minutes/s3rver";
 import { type Conditions, type OpenUpload, WholeObjects } from "./whole-objects.ts";
 
@@ -13,6 +14,8 @@ export interface S3Server {
   requests: string[];
   /** Answers the next requests that match with a fault: a status, a cut connection, or silence. */
   fail(fault: { match: RegExp; with: number | "cut" | "hang"; times?: number }): void;
+  /** Breaks every connection. */
+  cutAll(): void;
   /** Parts that wait for the end of their upload, and files that belong to no object. */
   leftovers(): Promise<string[]>;
   uploads(): OpenUpload[];
@@ -38,8 +41,11 @@ export async function startS3Server(bucket = "scribe-test"): Promise<S3Server> {
     vhostBuckets: false,
     configureBuckets: [],
   });
+  server.logger.silent = true;
   server.store = store;
   server.context.store = store;
+  // It takes `/bucket/`, which clients sign, for `/bucket`, and refuses every listing: there alone it does not check.
+  Object.defineProperty(server, "allowMismatchedSignatures", { get: () => conditions.getStore()?.listing === true });
   // A client that goes away is not the server's matter.
   server.on("error", () => {});
   const requests: string[] = [];
@@ -65,6 +71,7 @@ export async function startS3Server(bucket = "scribe-test"): Promise<S3Server> {
         ifNoneMatch: header("if-none-match"),
         ifMatch: header("if-match"),
         copySourceIfMatch: header("x-amz-copy-source-if-match"),
+        listing: context.method === "GET" && context.query["list-type"] !== undefined,
       };
       return conditions.run(asked, next);
     },
@@ -87,10 +94,16 @@ export async function startS3Server(bucket = "scribe-test"): Promise<S3Server> {
     credentials: CREDENTIALS,
     requests,
     fail: ({ times = 1, ...fault }) => void faults.push({ ...fault, times }),
+    cutAll: () => server.httpServer.closeAllConnections(),
     async leftovers() {
-      const known = new Set([...store.objects.values()].map(({ path }) => path));
-      const files = (await readdir(folder)).map((name) => join(folder, name));
-      return [...files.filter((path) => !known.has(path)), ...store.uploads.keys()];
+      const look = async () => {
+        const known = new Set([...store.objects.values()].map(({ path }) => path));
+        const files = (await readdir(folder)).map((name) => join(folder, name));
+        return [...files.filter((path) => !known.has(path)), ...store.uploads.keys()];
+      };
+      // The server notices a moment later that its client has gone.
+      for (let tries = 0; tries < 20 && (await look()).length > 0; tries++) await sleep(50);
+      return look();
     },
     uploads: () => [...store.uploads.values()],
     async stop() {

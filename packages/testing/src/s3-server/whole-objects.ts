@@ -12,6 +12,7 @@ export interface Conditions {
   ifNoneMatch?: string | undefined;
   ifMatch?: string | undefined;
   copySourceIfMatch?: string | undefined;
+  listing?: boolean;
 }
 
 interface Kept {
