@@ -12,7 +12,7 @@ export const speechOptionsSchema = z.strictObject({
   language: z.string().min(1).max(16).optional(),
   task: z.enum(["transcribe", "translate"]).default("transcribe"),
   /** One temperature, or those to fall back to, in order, when a window's text fails its thresholds. */
-  temperature: z.union([temperature, z.array(temperature).min(1).max(16)]).default(0),
+  temperature: z.union([temperature, z.array(temperature).min(1).max(16)]).default([0, 0.2, 0.4, 0.6, 0.8, 1]),
   /** Text that precedes the first window, as if it had been said. */
   prompt: z.string().max(8192).optional(),
   word_timestamps: z.boolean().default(false),

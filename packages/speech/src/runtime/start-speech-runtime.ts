@@ -136,6 +136,7 @@ class ChildRuntime implements SpeechRuntime {
   }
 
   #restLater() {
+    if (this.#closing.signal.aborted) return;
     this.#idleTimer = setTimeout(() => {
       if (this.#running.size === 0) this.#child?.kill("it was idle");
     }, this.#settings.modelIdleSeconds * 1000);

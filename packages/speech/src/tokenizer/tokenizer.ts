@@ -57,7 +57,9 @@ export class Tokenizer {
       pending = [];
     }
     const rest = decoder.decode();
+    const last = groups.at(-1);
     if (pending.length > 0) groups.push({ text: rest, ids: pending });
+    else if (last) last.text += rest;
     return groups;
   }
 }

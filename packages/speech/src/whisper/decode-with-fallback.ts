@@ -26,8 +26,9 @@ export function isSilence(decoded: Figures, { noSpeech, logprob }: FallbackThres
 }
 
 /**
- * Decodes at each temperature in turn until one passes the thresholds. Where none does, the most probable text that does
- * not repeat itself stands, or the most probable of all.
+ * Decodes at each temperature in turn until one passes the thresholds. Where none does, the text of the lowest
+ * temperature that does not repeat itself stands (or of the lowest), not that of the highest as in Whisper's published code:
+ * a model that doubts all of its texts would else always be heard at its most random.
  */
 export async function decodeWithFallback(
   decodeAt: (temperature: number) => Promise<DecodedWindow>,
@@ -42,7 +43,5 @@ export async function decodeWithFallback(
   }
   const limit = thresholds.compressionRatio ?? Number.POSITIVE_INFINITY;
   const varied = failed.filter((decoded) => decoded.compressionRatio <= limit);
-  return (varied.length > 0 ? varied : failed).reduce((best, other) =>
-    other.avgLogprob > best.avgLogprob ? other : best,
-  );
+  return varied[0] ?? failed[0];
 }

@@ -35,7 +35,10 @@ const OTHER_NAMES: Readonly<Record<string, string>> = { jv: "jw", iw: "he", in: 
  * The model's own code of a language asked for; undefined for `auto` and none. Throws `language_unsupported` where the
  * model has no such language.
  */
-export function requestedLanguage(code: string | undefined, special: SpecialTokens): string | undefined {
+export function requestedLanguage(
+  code: string | undefined,
+  special: Pick<SpecialTokens, "languages">,
+): string | undefined {
   if (code === undefined || code === "auto") return undefined;
   const asked = code.toLowerCase();
   const known = special.languages.size > 0 ? [...special.languages.keys()] : ["en"];

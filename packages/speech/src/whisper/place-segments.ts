@@ -16,10 +16,14 @@ export function placeSegments(
   const { tokenizer, special, framesPerTimestamp, secondsPerTimestamp, features } = model;
   const startSeconds = (startFrame * features.hopSize) / features.sampleRate;
   const split = splitSegments(decoded.tokens, special.firstTimestamp, contentFrames / framesPerTimestamp);
+  // A timestamp may point into the silence that was put behind the end.
+  const lastStep = Math.ceil(contentFrames / framesPerTimestamp);
+  const secondsAt = (step: number) => milliseconds(startSeconds + Math.min(step, lastStep) * secondsPerTimestamp);
   const segments = split.segments
+    .filter(({ startStep, endStep }) => startStep !== endStep)
     .map(({ startStep, endStep, tokens }) => ({
-      start: milliseconds(startSeconds + startStep * secondsPerTimestamp),
-      end: milliseconds(startSeconds + endStep * secondsPerTimestamp),
+      start: secondsAt(startStep),
+      end: secondsAt(endStep),
       text: tokenizer.decode(tokens.filter((token) => token < special.endOfText)),
       tokens,
       avg_logprob: decoded.avgLogprob,
@@ -27,7 +31,7 @@ export function placeSegments(
       compression_ratio: decoded.compressionRatio,
       temperature: decoded.temperature,
     }))
-    .filter(({ start, end, text }) => start !== end && text.trim() !== "");
+    .filter(({ text }) => text.trim() !== "");
   const advanceFrames = (split.advanceSteps ?? 0) * framesPerTimestamp;
   // A window that would start where this one did would never end.
   return { segments, advanceFrames: advanceFrames > 0 ? advanceFrames : contentFrames };

@@ -136,7 +136,7 @@ async function decodeAt(
 ): Promise<DecodedWindow> {
   const { special, tokenizer } = model;
   const before = previous.length > 0 ? [special.startOfPrevious, ...previous.slice(-plan.maximumPrevious)] : [];
-  const start = startTokens(model, language.language, options.task);
+  const prompt = [...before, ...startTokens(model, language.language, options.task)];
   return decodeWithFallback(
     (temperature) =>
       decodeWindow(
@@ -145,13 +145,14 @@ async function decodeAt(
         encoded,
         0,
         {
-          prompt: [...before, ...start],
+          prompt,
           startPosition: before.length,
           rules: plan.rules,
           choose:
             temperature === 0 ? chooseBest : sampleAt(temperature, randomFrom(`${seed} ${position} ${temperature}`)),
           temperature,
-          maximumTokens: plan.maximumTokens,
+          // The last token need not fit the context: nothing follows it.
+          maximumTokens: Math.min(plan.maximumTokens, model.config.max_target_positions + 1 - prompt.length),
           endOfText: special.endOfText,
           noSpeech: special.noSpeech,
         },

@@ -15,26 +15,19 @@ const SHORTEST_WORD_SECONDS = 0.04;
 type Span = { start: number; end: number };
 
 /**
- * Gives each segment of a window its words (times in seconds of the file) and fits both to each other as Whisper's
+ * Gives each segment of a window its words (`words[i]` are those of segment `i`, with times in seconds of the file) and fits both to each other as Whisper's
  * published code does; then nothing overlaps, and no word lies outside its segment. `lastSpeech` is where the last word
  * before this window ended.
  */
 export function attachWords(
   segments: readonly SpeechSegment[],
-  timings: readonly WordTiming[],
-  isText: (token: number) => boolean,
+  words: readonly (readonly WordTiming[])[],
   lengths: WordLengths,
   lastSpeech: number,
 ): { segments: SpeechSegment[]; lastSpeech: number } {
-  let next = 0;
   let spoken = lastSpeech;
-  const withWords = segments.map((segment) => {
-    const textLength = segment.tokens.filter(isText).length;
-    let own: WordTiming[] = [];
-    for (let taken = 0; next < timings.length && taken < textLength; next++) {
-      taken += timings[next].tokens.length;
-      if (timings[next].word !== "") own.push({ ...timings[next] });
-    }
+  const withWords = segments.map((segment, i) => {
+    let own = words[i].map((word) => ({ ...word }));
     // Words that nobody can say so fast were not found: their segment's own times are the better ones.
     const found = own.length === 0 || own[own.length - 1].end - own[0].start >= own.length * SHORTEST_WORD_SECONDS;
     if (!found) own = spreadWords(own, segment.start, segment.end);

@@ -1,21 +1,20 @@
 import type { ModelFolder } from "../../model/read-model-folder.ts";
 import type { EncodedAudio, WhisperModel } from "../../sessions/whisper-model.ts";
 import { attentionCost } from "./attention-cost.ts";
-import { splitWords } from "./split-words.ts";
+import type { WordTokens } from "./split-words.ts";
 import { timeWarp } from "./time-warp.ts";
 
 /** A word with its times in seconds from the window's start. */
-export type WordTiming = { word: string; tokens: number[]; start: number; end: number; probability: number };
+export type WordTiming = WordTokens & { start: number; end: number; probability: number };
 
 export type AlignmentTask = {
   /** What stands before the text, e.g. `<|startoftranscript|>` with language and task. */
   startTokens: readonly number[];
-  textTokens: readonly number[];
-  language: string;
+  words: readonly WordTokens[];
   contentFrames: number;
   /**
-   * Where each text token may be sought, in seconds from the window's start; absent: anywhere. Every moment of the window
-   * must lie within some token's bounds. The end of text is not sought before the last token's bounds.
+   * Where each word may be sought, in seconds from the window's start; absent: anywhere. Every moment of the window
+   * must lie within some word's bounds. The end of text is not sought before the last word's bounds.
    */
   bounds?: readonly { start: number; end: number }[];
 };
@@ -34,11 +33,11 @@ export async function findAlignment(
   row: number,
   task: AlignmentTask,
 ): Promise<WordTiming[]> {
-  const { startTokens, textTokens } = task;
-  const { special, tokenizer, config, framesPerTimestamp, secondsPerTimestamp } = model;
-  const words = splitWords(tokenizer, textTokens, task.language);
+  const { startTokens, words } = task;
+  const { special, config, framesPerTimestamp, secondsPerTimestamp } = model;
+  const textTokens = words.flatMap(({ tokens }) => tokens);
   const width = Math.floor(task.contentFrames / framesPerTimestamp);
-  if (words.length === 0 || width === 0) return [];
+  if (textTokens.length === 0 || width === 0) return [];
 
   const tokens = [...startTokens, special.noTimestamps, ...textTokens, special.endOfText];
   const heads = alignmentHeads(model);
@@ -50,8 +49,8 @@ export async function findAlignment(
   const first = startTokens.length;
   const rows = textTokens.length + 1;
   const textCost = cost.subarray(first * width, (first + rows) * width);
-  const last = task.bounds?.at(-1);
-  const bounds = last ? [...(task.bounds ?? []), { start: last.start, end: Number.POSITIVE_INFINITY }] : [];
+  const bounds = (task.bounds ?? []).flatMap((bound, i) => words[i].tokens.map(() => bound));
+  if (bounds.length > 0) bounds.push({ ...bounds[bounds.length - 1], end: Number.POSITIVE_INFINITY });
   for (const [i, { start, end }] of bounds.entries()) {
     const row = textCost.subarray(i * width, (i + 1) * width);
     for (let column = 0; column < width; column++) {

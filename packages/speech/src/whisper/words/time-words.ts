@@ -2,16 +2,20 @@ import type { ModelFolder } from "../../model/read-model-folder.ts";
 import type { EncodedAudio, WhisperModel } from "../../sessions/whisper-model.ts";
 import type { SpeechSegment } from "../../speech-events.ts";
 import { attachWords, DISAGREEMENT_SECONDS } from "./attach-words.ts";
-import { type AlignmentTask, findAlignment } from "./find-alignment.ts";
+import { findAlignment, type WordTiming } from "./find-alignment.ts";
 import { limitDurations, wordLengths } from "./limit-durations.ts";
 import { mergePunctuation } from "./merge-punctuation.ts";
-import { splitWords } from "./split-words.ts";
+import { splitWords, type WordTokens } from "./split-words.ts";
 import { spreadWords } from "./spread-words.ts";
 
-export type WordTask = Omit<AlignmentTask, "textTokens"> & {
+export type WordTask = {
   segments: readonly SpeechSegment[];
+  /** What stands before the text, e.g. `<|startoftranscript|>` with language and task. */
+  startTokens: readonly number[];
+  language: string;
   /** Where the window starts in the file, in seconds. */
   startSeconds: number;
+  contentFrames: number;
   /** Where the last word before this window ended, in seconds. */
   lastSpeech: number;
 };
@@ -28,38 +32,45 @@ export async function timeWords(
   task: WordTask,
 ): Promise<{ segments: SpeechSegment[]; lastSpeech: number }> {
   const { segments, startSeconds, lastSpeech, language } = task;
-  const isText = (token: number) => token < model.special.endOfText;
-  if (!network.canAlign) {
-    const words = segments.flatMap(({ start, end, tokens, avg_logprob }) => {
-      const untimed = splitWords(model.tokenizer, tokens.filter(isText), language);
-      const probability = Math.exp(avg_logprob);
-      return spreadWords(
-        untimed.map((word) => ({ ...word, start, end, probability })),
-        start,
-        end,
-      );
-    });
-    return attachWords(
-      segments,
-      mergePunctuation(words),
-      isText,
-      { median: 0, maximum: Number.POSITIVE_INFINITY },
-      lastSpeech,
-    );
-  }
-  const textTokens = segments.flatMap(({ tokens }) => tokens.filter(isText));
-  const bounds = segments.flatMap(({ start, end, tokens }, i) => {
-    // The pause before the next segment is still this one's, or else no token could be heard there.
-    const latest = Math.max(end + DISAGREEMENT_SECONDS, segments.at(i + 1)?.start ?? Number.POSITIVE_INFINITY);
-    const earliest = i === 0 ? 0 : start - startSeconds - DISAGREEMENT_SECONDS;
-    return tokens.filter(isText).map(() => ({ start: earliest, end: latest - startSeconds }));
+  const wordsOf = segments.map(({ tokens }) => {
+    const text = tokens.filter((token) => token < model.special.endOfText);
+    return splitWords(model.tokenizer, text, language);
   });
-  const alignment = await findAlignment(model, network, audio, row, { ...task, textTokens, bounds });
+  if (!network.canAlign) {
+    const spread = segments.map((segment, i) => mergePunctuation(spreadOver(segment, wordsOf[i])));
+    return attachWords(segments, spread, { median: 0, maximum: Number.POSITIVE_INFINITY }, lastSpeech);
+  }
+  const words = wordsOf.flat();
+  const bounds = segments.flatMap((segment, i) => wordsOf[i].map(() => boundsOf(segment, i, segments, startSeconds)));
+  const alignment = await findAlignment(model, network, audio, row, { ...task, words, bounds });
   const lengths = wordLengths(alignment);
-  const words = mergePunctuation(limitDurations(alignment, lengths)).map((word) => ({
+  const limited = limitDurations(alignment, lengths).map((word) => ({
     ...word,
     start: word.start + startSeconds,
     end: word.end + startSeconds,
   }));
-  return attachWords(segments, words, isText, lengths, lastSpeech);
+  let from = 0;
+  const timed = wordsOf.map((own) => {
+    from += own.length;
+    return mergePunctuation(limited.slice(from - own.length, from));
+  });
+  return attachWords(segments, timed, lengths, lastSpeech);
+}
+
+/** Where in the window the words of a segment may be: about its own times, and in the pause before the next one. */
+function boundsOf({ start, end }: SpeechSegment, i: number, segments: readonly SpeechSegment[], startSeconds: number) {
+  const nextStart = segments.at(i + 1)?.start ?? Number.POSITIVE_INFINITY;
+  return {
+    start: i === 0 ? 0 : start - startSeconds - DISAGREEMENT_SECONDS,
+    end: Math.max(end + DISAGREEMENT_SECONDS, nextStart) - startSeconds,
+  };
+}
+
+function spreadOver({ start, end, avg_logprob }: SpeechSegment, words: readonly WordTokens[]): WordTiming[] {
+  const probability = Math.exp(avg_logprob);
+  return spreadWords(
+    words.map((word) => ({ ...word, start, end, probability })),
+    start,
+    end,
+  );
 }
