@@ -1,39 +1,18 @@
-import { Counter, createMetrics, Gauge, Histogram, type Registry } from "@scribe/telemetry";
+import { counter, createMetrics, gauge, histogram, type Registry } from "@scribe/telemetry";
 
-export interface ApiMetrics {
-  registry: Registry;
-  /** Seconds from the request's head to the answer's end; event streams are left out. */
-  requestSeconds: Histogram<"method" | "route" | "status">;
-  jobsAccepted: Counter<"source">;
-  uploadedBytes: Counter;
-  openStreams: Gauge;
-  droppedStreams: Counter<"reason">;
-}
+export type ApiMetrics = ReturnType<typeof createApiMetrics>;
 
-export function createApiMetrics(registry: Registry = createMetrics()): ApiMetrics {
-  const registers = [registry];
+/** Everything that the API counts; `docs/metrics.md` says what each is. */
+export function createApiMetrics(registry: Registry = createMetrics()) {
   return {
     registry,
-    requestSeconds: new Histogram({
-      name: "scribe_http_request_duration_seconds",
-      help: "Time from a request's head to the end of its answer.",
-      labelNames: ["method", "route", "status"],
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
-      registers,
-    }),
-    jobsAccepted: new Counter({
-      name: "scribe_jobs_accepted_total",
-      help: "Jobs that were committed, by where their audio comes from.",
-      labelNames: ["source"],
-      registers,
-    }),
-    uploadedBytes: new Counter({ name: "scribe_uploaded_bytes_total", help: "Bytes of stored uploads.", registers }),
-    openStreams: new Gauge({ name: "scribe_event_streams", help: "Event streams that are open.", registers }),
-    droppedStreams: new Counter({
-      name: "scribe_event_streams_dropped_total",
-      help: "Event streams that we ended before their job did.",
-      labelNames: ["reason"],
-      registers,
-    }),
+    requestSeconds: histogram(registry, "scribe_http_request_duration_seconds"),
+    limitedRequests: counter(registry, "scribe_http_limited_requests_total"),
+    uncountedRequests: counter(registry, "scribe_http_uncounted_requests_total"),
+    jobsAccepted: counter(registry, "scribe_jobs_accepted_total"),
+    uploadedBytes: counter(registry, "scribe_uploaded_bytes_total"),
+    openStreams: gauge(registry, "scribe_event_streams"),
+    droppedStreams: counter(registry, "scribe_event_streams_dropped_total"),
+    repairs: counter(registry, "scribe_dispatcher_repairs_total"),
   };
 }

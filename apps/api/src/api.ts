@@ -1,11 +1,14 @@
 import type { Config } from "@scribe/config";
 import type { Database } from "@scribe/database";
-import type { OutboundPolicy } from "@scribe/outbound";
+import type { OutboundClient, OutboundPolicy } from "@scribe/outbound";
 import type { Dispatcher, Notifications, Queues } from "@scribe/queue";
 import type { BlobStore } from "@scribe/storage";
 import type { Logger } from "@scribe/telemetry";
 import type { ApiMetrics } from "./api-metrics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import type { HitCounter } from "./limits/hit-counter.ts";
+import type { UploadSlots } from "./limits/upload-slots.ts";
+import type { LinkSigner } from "./link-signer.ts";
 import type { ModelOffer } from "./model-offer.ts";
 import type { EventStreams } from "./streams/event-streams.ts";
 import type { Underway } from "./underway.ts";
@@ -21,6 +24,8 @@ export interface Api {
   notifications: Notifications;
   storage: BlobStore;
   outboundPolicy: OutboundPolicy;
+  /** What a delivery is sent with where its sender waits for the answer. */
+  deliver: { client: OutboundClient; headersFor: (url: string) => Record<string, string> };
   models: ModelOffer;
   metrics: ApiMetrics;
   streams: EventStreams;
@@ -28,6 +33,10 @@ export interface Api {
   underway: Underway;
   lifecycle: Lifecycle;
   waits: Waits;
+  /** Where requests are counted. */
+  hits: HitCounter;
+  links: LinkSigner;
+  uploadSlots: UploadSlots;
   /** Jobs that wait, as of at most ten seconds ago; null where that is not known. */
   queueSize: () => number | null;
   version: string;

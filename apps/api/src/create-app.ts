@@ -5,6 +5,7 @@ import { allowOrigins } from "./http/middleware/allow-origins.ts";
 import { authenticate, requireScope } from "./http/middleware/authenticate.ts";
 import { closeWhileDraining } from "./http/middleware/close-while-draining.ts";
 import { discardLeftovers } from "./http/middleware/discard-leftovers.ts";
+import { limitRequests } from "./http/middleware/limit-requests.ts";
 import { logRequests } from "./http/middleware/log-requests.ts";
 import { refuseLongUrls } from "./http/middleware/refuse-long-urls.ts";
 import { renderProblem } from "./http/middleware/render-problem.ts";
@@ -31,7 +32,8 @@ export function createApp(api: Api): Express {
     allowOrigins(api.config.http.CORS_ORIGINS),
     discardLeftovers(),
     closeWhileDraining(api.lifecycle),
-    refuseLongUrls(),
+    limitRequests(api),
+    refuseLongUrls(api.config.limits.MAX_URL_LENGTH),
   ];
   const guards = [authenticate, requireScope];
 
@@ -41,8 +43,8 @@ export function createApp(api: Api): Express {
   return app;
 }
 
-/** `false`, `true`, a number of hops, or addresses. */
+/** `false`, a number of hops, or addresses. */
 function readTrustProxy(text: string): boolean | number | string[] {
-  if (text === "true" || text === "false") return text === "true";
+  if (text === "false") return false;
   return /^\d+$/.test(text) ? Number(text) : text.split(",").map((address) => address.trim());
 }

@@ -1,22 +1,34 @@
 import { createServer, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import type { Config } from "@scribe/config";
 import { RequestError, uuidV7 } from "@scribe/domain";
 import type { Express } from "express";
 import { PROBLEM_TYPE, toProblem } from "./http/problem.ts";
+import { limitConnections } from "./limits/limit-connections.ts";
 
-const LIMITS = {
-  /** A key, a request id, a trace and cookies of neighbours fit several times. */
-  maxHeaderSize: 16 * 1024,
-  headersTimeout: 20_000,
-  /** An upload may take hours; bodies have limits of their own where they are read. */
-  requestTimeout: 0,
-  /** Longer than load balancers keep an idle connection (60 s), so that they close it, not we under a request. */
-  keepAliveTimeout: 65_000,
-} as const;
+/** Node looks for connections whose headers are late at this pace; its own is 30 s. */
+const CHECK_EVERY_MS = 2_000;
 
 /** The HTTP server of an app. What is no HTTP is answered as a problem, too. */
-export function createHttpServer(app: Express): Server {
-  const server = createServer(LIMITS, app);
+export function createHttpServer(app: Express, { limits, http }: Config): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: limits.MAX_HEADER_BYTES,
+      headersTimeout: limits.HEADER_TIMEOUT_SECONDS * 1000,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
+      /** An upload may take hours; bodies have limits of their own where they are read. */
+      requestTimeout: 0,
+      keepAliveTimeout: limits.KEEP_ALIVE_SECONDS * 1000,
+      // Two readings of one request are how requests are smuggled.
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+    },
+    app,
+  );
+  server.maxConnections = limits.MAX_CONNECTIONS;
+  // Behind a proxy every connection is the proxy's.
+  const perAddress = http.TRUST_PROXY === "false" ? limits.MAX_CONNECTIONS_PER_ADDRESS : 0;
+  if (perAddress > 0) limitConnections(server, perAddress);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === "ECONNRESET" || !socket.writable || socket.bytesWritten > 0) return socket.destroy();
     socket.end(rawProblem(toRefusal(error.code)));

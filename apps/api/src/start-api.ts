@@ -1,14 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, ConfigError } from "@scribe/config";
-import { openDatabase } from "@scribe/database";
+import { durabilityWarnings, openDatabase } from "@scribe/database";
+import { createOutboundClient } from "@scribe/outbound";
 import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
 import type { Logger } from "@scribe/telemetry";
+import { vercelBypass } from "@scribe/webhooks";
 import type { Api } from "./api.ts";
 import { createApiMetrics } from "./api-metrics.ts";
 import { createApp } from "./create-app.ts";
 import { createHttpServer } from "./create-server.ts";
 import { ensureAdminKey, readAdminKey } from "./ensure-admin-key.ts";
 import { isProbed, type Lifecycle, newLifecycle } from "./lifecycle.ts";
+import { openHitCounter } from "./limits/hit-counter.ts";
+import { createUploadSlots } from "./limits/upload-slots.ts";
+import { createLinkSigner } from "./link-signer.ts";
 import { closeServer, listen } from "./listen.ts";
 import { readModelOffer } from "./model-offer.ts";
 import { openStorage } from "./open-storage.ts";
@@ -47,11 +52,11 @@ export interface RunningApi {
 /** Composes the API, connects and listens. What was opened is closed again where a later step fails. */
 export async function startApi(options: StartApiOptions): Promise<RunningApi> {
   const { config, log, signal = new AbortController().signal, waits: given } = options;
-  const { data, http, jobs, outbound, speech } = config;
+  const { data, http, jobs, limits, outbound, speech } = config;
   if (data.DATABASE_URL === undefined || data.SCRIBE_ENCRYPTION_KEY === undefined) {
     throw new ConfigError(["DATABASE_URL is needed (`npm start` brings a database of its own)"]);
   }
-  const waits = { ...WAITS, ...given };
+  const waits = { ...WAITS, bodyMs: limits.BODY_TIMEOUT_SECONDS * 1000, ...given };
   const adminKey = readAdminKey(data.SCRIBE_ADMIN_KEY);
   const storage = openStorage(config);
   const closing = new AsyncDisposableStack();
@@ -61,12 +66,14 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
       directUrl: data.DATABASE_DIRECT_URL,
       poolSize: data.DATABASE_POOL_SIZE,
       encryptionKey: data.SCRIBE_ENCRYPTION_KEY,
+      encryptionKeyBefore: data.SCRIBE_ENCRYPTION_KEY_BEFORE,
       applicationName: "scribe-api",
       publicUrl: http.PUBLIC_URL,
     });
     closing.defer(() => db.close());
     closing.defer(() => storage.close());
     await reachDatabase(db, log, signal);
+    for (const warning of await durabilityWarnings(db)) log.warn(warning);
     await ensureAdminKey(db, { key: adminKey, webhookSecret: outbound.WEBHOOK_SECRET });
 
     const queues = await openQueues({ redisUrl: data.REDIS_URL, db, log });
@@ -84,12 +91,40 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
     const queueSize = watchQueueSize(db, log);
     closing.defer(() => queueSize.stop());
 
+    const hits = openHitCounter({ redisUrl: data.REDIS_URL, db, log });
+    closing.defer(() => hits.close());
+
+    const outboundPolicy = readOutboundPolicy(config);
+    const client = createOutboundClient(outboundPolicy);
+    closing.defer(() => client.close());
+    const headersFor = vercelBypass({
+      hosts: outbound.VERCEL_BYPASS_HOSTS,
+      secret: outbound.VERCEL_AUTOMATION_BYPASS_SECRET,
+    });
+
     const metrics = createApiMetrics();
+    const uploadSlots = createUploadSlots({ max: limits.MAX_UPLOADS, maxPerKey: limits.MAX_UPLOADS_PER_KEY });
+    const links = createLinkSigner(data.SCRIBE_ENCRYPTION_KEY, data.SCRIBE_ENCRYPTION_KEY_BEFORE);
     const lifecycle = newLifecycle();
-    const streams = createEventStreams({ db, log, notifications, metrics, maxPerKey: http.MAX_STREAMS_PER_KEY, waits });
+    const streams = createEventStreams({ db, log, notifications, metrics, waits });
     const app = createApp({
-      ...{ config, log, db, queues, dispatcher, notifications, storage, metrics, streams, lifecycle },
-      outboundPolicy: readOutboundPolicy(config),
+      ...{
+        config,
+        log,
+        db,
+        queues,
+        dispatcher,
+        notifications,
+        storage,
+        metrics,
+        streams,
+        lifecycle,
+        hits,
+        uploadSlots,
+        links,
+      },
+      outboundPolicy,
+      deliver: { client, headersFor },
       models: readModelOffer(speech),
       waits,
       underway: createUnderway(),
@@ -98,7 +133,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
     } satisfies Api);
 
     const cut = new AbortController();
-    const server = createHttpServer(app);
+    const server = createHttpServer(app, config);
     const port = await listen(server, http.PORT, http.HOST, "PORT");
     closing.defer(() => closeServer(server, cut.signal));
     const metricsServer = http.METRICS_PORT === 0 ? null : createMetricsServer(metrics.registry);

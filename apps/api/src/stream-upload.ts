@@ -5,9 +5,10 @@ import type { BlobStore } from "@scribe/storage";
 import busboy, { type Busboy } from "busboy";
 import type { Request } from "express";
 import { freePassedBuffers } from "./free-passed-buffers.ts";
+import { type UploadPace, watchUploadPace } from "./limits/watch-upload-pace.ts";
 
 /** No field is longer than a long prompt in UTF-8, or 16 KiB of metadata; all names of ours are short. */
-const LIMITS = { fieldNameSize: 64, fieldSize: 64 * 1024, fields: 64, files: 1, parts: 65, headerPairs: 32 } as const;
+const LIMITS = { fieldNameSize: 64, fieldSize: 64 * 1024, files: 1, headerPairs: 32 } as const;
 /** What fields and boundaries may add to the file's size. */
 const FORM_OVERHEAD_BYTES = 1024 * 1024;
 
@@ -17,6 +18,8 @@ export interface UploadTarget {
   maxBytes: number;
   /** An upload whose sender is silent for this long is given up. */
   idleMs: number;
+  pace: UploadPace;
+  maxFields: number;
   /** Called with the fields that came before the file, before its first byte is read; what it throws ends the upload. */
   checkFields: (fields: ReadonlyMap<string, string>) => void;
 }
@@ -39,7 +42,7 @@ export interface StoredUpload {
 export async function streamUpload(request: Request, target: UploadTarget): Promise<StoredUpload> {
   const length = Number(request.get("content-length") ?? 0);
   if (length > target.maxBytes + FORM_OVERHEAD_BYTES) throw tooLarge(target.maxBytes);
-  const form = openForm(request);
+  const form = openForm(request, target.maxFields);
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const stop = new AbortController();
@@ -79,6 +82,9 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
   const read = new Promise<void>((resolve) => form.once("close", resolve));
   request.once("close", onGone);
   request.setTimeout(target.idleMs, onIdle);
+  const stopWatching = watchUploadPace(request, target.pace, () =>
+    fail(new RequestError("invalid_request", "The upload is too slow.", { status: 408 })),
+  );
 
   function onGone() {
     if (!request.complete) fail(new RequestError("invalid_request", "The upload ended early."));
@@ -101,17 +107,22 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
     await stored?.then(() => target.storage.remove(target.key)).catch(() => undefined);
     throw error;
   } finally {
+    stopWatching();
     request.off("close", onGone);
     request.setTimeout(0).off("timeout", onIdle);
   }
 }
 
-function openForm(request: Request): Busboy {
+function openForm(request: Request, maxFields: number): Busboy {
   if (!request.is("multipart/form-data")) {
     throw new RequestError("unsupported_media", "The body must be a form, with `Content-Type: multipart/form-data`.");
   }
   try {
-    return busboy({ headers: request.headers, limits: LIMITS, defParamCharset: "utf8" });
+    return busboy({
+      headers: request.headers,
+      limits: { ...LIMITS, fields: maxFields, parts: maxFields + 1 },
+      defParamCharset: "utf8",
+    });
   } catch (cause) {
     throw new RequestError("invalid_request", "The form's `Content-Type` names no boundary.", { cause });
   }

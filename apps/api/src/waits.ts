@@ -4,6 +4,8 @@ export interface Waits {
   idempotencyMs: number;
   /** The next byte of an upload. */
   uploadIdleMs: number;
+  /** Over how long the pace of an upload is measured. */
+  uploadPaceMs: number;
   /** A JSON body, in all. */
   bodyMs: number;
   /** Between the comments that keep an event stream's connection from looking dead. */
@@ -15,6 +17,7 @@ export interface Waits {
 export const WAITS: Waits = {
   idempotencyMs: 10_000,
   uploadIdleMs: 30_000,
+  uploadPaceMs: 30_000,
   bodyMs: 30_000,
   streamCommentMs: 15_000,
   slowReaderMs: 30_000,

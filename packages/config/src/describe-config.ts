@@ -3,6 +3,7 @@ import type { Settings } from "./setting.ts";
 
 const TITLES = {
   http: "The API",
+  limits: "Limits",
   data: "Data and secrets",
   jobs: "Jobs and workers",
   outbound: "Reaching out",

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dataSettings } from "./concerns/data.ts";
 import { httpSettings } from "./concerns/http.ts";
 import { jobSettings } from "./concerns/jobs.ts";
+import { limitSettings } from "./concerns/limits.ts";
 import { loggingSettings } from "./concerns/logging.ts";
 import { outboundSettings } from "./concerns/outbound.ts";
 import { speechSettings } from "./concerns/speech.ts";
@@ -10,6 +11,7 @@ import type { Setting, Settings, Values } from "./setting.ts";
 /** Every setting there is, by concern, in the order in which the documentation shows them. */
 export const CONCERNS = {
   http: httpSettings,
+  limits: limitSettings,
   data: dataSettings,
   jobs: jobSettings,
   outbound: outboundSettings,

@@ -3,16 +3,40 @@ export {
   claimDelivery,
   type DeliveryTry,
   finishDeliveryTry,
+  handBackDelivery,
 } from "./deliveries/claim-delivery.ts";
-export { type DeliveryFilter, type DeliveryRow, tenantDeliveries } from "./deliveries/tenant-deliveries.ts";
+export { type EndpointRow, tenantEndpoints } from "./deliveries/endpoints.ts";
+export {
+  type DeliveryFilter,
+  type DeliveryRow,
+  type PingResult,
+  tenantDeliveries,
+} from "./deliveries/tenant-deliveries.ts";
+export { durabilityWarnings } from "./durability.ts";
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from "./embedded/start-embedded-postgres.ts";
-export { type Idempotency, IdempotencyBusy, IdempotencyRace, type KeptAnswer, type NewJob } from "./jobs/create-job.ts";
+export {
+  type Allowance,
+  AllowanceExceeded,
+  type Idempotency,
+  IdempotencyBusy,
+  IdempotencyRace,
+  type KeptAnswer,
+  type NewJob,
+} from "./jobs/create-job.ts";
+export {
+  type InstanceJob,
+  type InstanceJobFilter,
+  listInstanceJobs,
+  type QueueState,
+  readQueueStates,
+} from "./jobs/instance-jobs.ts";
 export type { JobRow, JobSource } from "./jobs/job-row.ts";
 export { readSegments } from "./jobs/read-transcript.ts";
+export { NotRetryable, type RetryOptions } from "./jobs/retry-job.ts";
 export { type JobFilter, type QueuePosition, type TenantJobs, tenantJobs } from "./jobs/tenant-jobs.ts";
 export type { JobEventRow } from "./jobs/write-events.ts";
 export { type Claimed, claimJob, type Lease, MAX_CRASHES } from "./lifecycle/claim-job.ts";
@@ -37,11 +61,36 @@ export {
   secondsUntilDue,
   undispatch,
 } from "./outbox/dispatch-rows.ts";
+export { type RetentionOptions, type RetentionPolicy, runRetention } from "./retention/run-retention.ts";
+export type { CleanupReport, StoredObjects } from "./retention/stored-objects.ts";
 export { createSecretBox, type SecretBox } from "./secret-box.ts";
-export { type AuditedAct, audit } from "./tenants/audit.ts";
-export { createKey, findKey, type KeyRow, listKeys, type NewKey, revokeKey, touchKey } from "./tenants/keys.ts";
-export { ensureTenant, type TenantRow, webhookSecrets } from "./tenants/tenants.ts";
+export { type AuditedAct, type AuditFilter, type AuditRow, audit, readAudit } from "./tenants/audit.ts";
+export {
+  createTenant,
+  getTenant,
+  type InstanceTenant,
+  listTenants,
+  updateTenant,
+} from "./tenants/instance-tenants.ts";
+export {
+  createKey,
+  findKey,
+  getKey,
+  type KeyRow,
+  listInstanceKeys,
+  listKeys,
+  type NewKey,
+  revokeInstanceKey,
+  revokeKey,
+  rotateKey,
+  touchKey,
+} from "./tenants/keys.ts";
+export { countHit, findKeyCounting, forgetHits, type Hit } from "./tenants/rate-hits.ts";
+export { ENCRYPTED_COLUMNS, rotateSecrets } from "./tenants/rotate-secrets.ts";
+export { ensureTenant, rotateWebhookSecret, type TenantRow, webhookSecrets } from "./tenants/tenants.ts";
 export { type NewUpload, tenantUploads, type UploadRow } from "./tenants/uploads.ts";
+export { tenantUsage, type UsageNow, type UsageRow } from "./tenants/usage.ts";
+export { type InstanceState, readInstanceState } from "./workers/instance-state.ts";
 export {
   heartbeat,
   liveSlots,

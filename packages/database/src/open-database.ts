@@ -9,6 +9,8 @@ export interface DatabaseOptions {
   directUrl?: string | undefined;
   poolSize: number;
   encryptionKey: Buffer;
+  /** What it encrypted is readable still, until `rotateSecrets` has run. */
+  encryptionKeyBefore?: Buffer | undefined;
   applicationName: string;
   /** What links in stored webhook bodies begin with. */
   publicUrl?: string | undefined;
@@ -46,7 +48,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     pool,
     prisma,
-    secrets: createSecretBox(options.encryptionKey),
+    secrets: createSecretBox(options.encryptionKey, options.encryptionKeyBefore),
     url: options.url,
     directUrl: options.directUrl ?? options.url,
     publicUrl: (options.publicUrl ?? "").replace(/\/$/, ""),
@@ -85,8 +87,8 @@ export async function inTransaction<T>(db: Database, work: (client: PoolClient) 
 
 const AWAY = new Set([
   ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENOENT"],
-  // Classes 08 (connection) and 57P (server shut down, starting up), 53300 too many connections.
-  ...["08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "57P05", "53300", "25P03"],
+  // Classes 08 (connection) and 57P (server shut down, starting up), 53300 too many connections, 53100 disk full.
+  ...["08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "57P05", "53300", "53100", "25P03"],
   // Prisma: cannot reach, timed out, connection closed, pool timeout.
   ...["P1001", "P1002", "P1008", "P1017", "P2024"],
 ]);

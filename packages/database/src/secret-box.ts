@@ -6,8 +6,26 @@ export interface SecretBox {
   decrypt(sealed: string): string;
 }
 
-/** AES-256-GCM with a fresh 96-bit nonce a value, as `v1.<nonce>.<tag>.<ciphertext>` in base64url. */
-export function createSecretBox(key: Buffer): SecretBox {
+/**
+ * AES-256-GCM with a fresh 96-bit nonce a value, as `v1.<nonce>.<tag>.<ciphertext>` in base64url. What `before`, the key
+ * before this one, encrypted is still readable.
+ */
+export function createSecretBox(key: Buffer, before?: Buffer): SecretBox {
+  const box = boxOf(key);
+  if (before === undefined) return box;
+  return {
+    encrypt: box.encrypt,
+    decrypt(sealed) {
+      try {
+        return box.decrypt(sealed);
+      } catch {
+        return boxOf(before).decrypt(sealed);
+      }
+    },
+  };
+}
+
+function boxOf(key: Buffer): SecretBox {
   return {
     encrypt(text) {
       const nonce = randomBytes(12);

@@ -3,6 +3,7 @@ export * from "./engine.ts";
 export * from "./errors.ts";
 export * from "./job-options.ts";
 export * from "./job-state.ts";
+export * from "./limits.ts";
 export * from "./safe-text.ts";
 export * from "./subtitles/render.ts";
 export type { SubtitleOptions } from "./subtitles/wrap-cues.ts";

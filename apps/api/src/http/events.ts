@@ -49,6 +49,7 @@ export const getEvents = defineRoute({
         response,
         tenantId: caller.tenantId,
         keyId: caller.keyId,
+        maxPerKey: caller.limits.eventStreams,
         jobId,
         after,
         stillAllowed: () => keyHolds(api, caller),

@@ -1,70 +1,41 @@
-import { audit, createKey, type KeyRow, listKeys, revokeKey } from "@scribe/database";
-import { hasScope, RequestError, SCOPES, safeText } from "@scribe/domain";
+import { audit, createKey, getKey, listKeys, revokeKey, rotateKey } from "@scribe/database";
+import { RequestError } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
 import { refuseIdempotencyKey } from "./idempotency.ts";
+import { keySchema, newKeyFields, newKeySchema, refuseEscalation, refuseHigherLimits, toKeyView } from "./key-view.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 import { sendJson } from "./send-json.ts";
 
-const time = z.iso.datetime();
-
-const keyShape = {
-  id: z.uuid(),
-  prefix: z.string().meta({ description: "How the key begins: `sr_` and its public part" }),
-  name: z.string(),
-  scopes: z.array(z.enum(SCOPES)),
-  created_at: time,
-  expires_at: time.nullable(),
-  revoked_at: time.nullable(),
-  last_used_at: time.nullable(),
-} as const;
-
-const keySchema = answerSchema("Key", z.object(keyShape));
-const newKeySchema = answerSchema(
-  "NewKey",
-  z.object({ ...keyShape, key: z.string().meta({ description: "Shown here, and never again" }) }),
-);
 const keyList = answerSchema("KeyList", z.object({ data: z.array(keySchema) }));
-
-const createBody = requestSchema(
-  "CreateKey",
-  z.strictObject({
-    name: safeText(128).min(1),
-    scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
-    expires_at: z.iso
-      .datetime({ offset: true })
-      .transform((text) => new Date(text))
-      .refine((at) => at.getTime() > Date.now(), "must be in the future")
-      .optional(),
-  }),
-);
+const createBody = requestSchema("CreateKey", z.strictObject(newKeyFields));
 
 export const postKey = defineRoute({
   method: "post",
   path: "/api/v1/keys",
   operationId: "createKey",
   summary: "Make a key for the own tenant",
-  description: "A key never grants a scope that it lacks.",
+  description: "A key never grants a scope that it lacks, nor, without `admin`, limits above its own.",
   tag: "Keys",
   scope: "manage",
   body: { kind: "json", schema: createBody },
   answers: { 201: { description: "The key", schema: newKeySchema } },
   handle:
-    ({ db }) =>
+    (api) =>
     async ({ request, response, caller, body }) => {
       // Its record would have to hold the key's text, and nothing ever does.
       refuseIdempotencyKey(request);
-      const beyond = body.scopes.filter((scope) => !hasScope(caller.scopes, scope));
-      if (beyond.length > 0) {
-        throw new RequestError("forbidden", `A key cannot grant what it lacks: ${beyond.join(", ")}.`);
-      }
+      const { db } = api;
+      refuseEscalation(caller, body.scopes);
+      refuseHigherLimits(api, caller, body.limits ?? {});
       const scopes = [...new Set(body.scopes)];
       const made = await createKey(db, {
         tenantId: caller.tenantId,
         name: body.name,
         scopes,
         expiresAt: body.expires_at,
+        limits: body.limits,
       });
       await audit(db, {
         tenantId: caller.tenantId,
@@ -93,6 +64,64 @@ export const getKeys = defineRoute({
     },
 });
 
+const DEFAULT_OVERLAP_SECONDS = 86_400;
+const MAX_OVERLAP_SECONDS = 30 * 86_400;
+
+const rotateBody = requestSchema(
+  "RotateKey",
+  z.strictObject({
+    overlap_seconds: z
+      .int()
+      .min(0)
+      .max(MAX_OVERLAP_SECONDS)
+      .optional()
+      .meta({ description: "How long the old key works on; a day where absent, 0: not at all" }),
+  }),
+);
+
+const rotatedSchema = answerSchema(
+  "RotatedKey",
+  newKeySchema.extend({ replaces: z.object({ id: z.uuid(), expires_at: z.iso.datetime() }) }),
+);
+
+export const postKeyRotation = defineRoute({
+  method: "post",
+  path: "/api/v1/keys/{id}/rotate",
+  operationId: "rotateKey",
+  summary: "Make a key that takes another's place; the old one works on for a while",
+  description:
+    "The new one has the same name, scopes, limits and expiry. A key never rotates one with a scope it lacks.",
+  tag: "Keys",
+  scope: "manage",
+  body: { kind: "json", schema: rotateBody },
+  answers: { 201: { description: "The new key", schema: rotatedSchema } },
+  handle:
+    ({ db }) =>
+    async ({ request, response, caller, params, body }) => {
+      refuseIdempotencyKey(request);
+      const id = idFrom(params, "key");
+      const old = await getKey(db, caller.tenantId, id);
+      if (old === null) throw notFound("key");
+      refuseEscalation(caller, old.scopes);
+      const rotated = await rotateKey(db, caller.tenantId, id, body.overlap_seconds ?? DEFAULT_OVERLAP_SECONDS);
+      if (rotated === null) throw new RequestError("conflict", "The key is revoked or has expired; make a new one.");
+      const { made, oldExpiresAt } = rotated;
+      await audit(db, {
+        tenantId: caller.tenantId,
+        actor: caller.publicId,
+        action: "key.rotated",
+        target: id,
+        address: request.ip,
+        detail: { new_key: made.id, old_expires_at: oldExpiresAt.toISOString() },
+      });
+      sendJson(response, 201, {
+        ...toKeyView(made),
+        key: made.key,
+        replaces: { id, expires_at: oldExpiresAt.toISOString() },
+      });
+    },
+});
+
 export const deleteKey = defineRoute({
   method: "delete",
   path: "/api/v1/keys/{id}",
@@ -116,16 +145,3 @@ export const deleteKey = defineRoute({
       response.status(204).end();
     },
 });
-
-function toKeyView(key: KeyRow): z.output<typeof keySchema> {
-  return {
-    id: key.id,
-    prefix: `sr_${key.publicId}`,
-    name: key.name,
-    scopes: key.scopes,
-    created_at: key.createdAt.toISOString(),
-    expires_at: key.expiresAt?.toISOString() ?? null,
-    revoked_at: key.revokedAt?.toISOString() ?? null,
-    last_used_at: key.lastUsedAt?.toISOString() ?? null,
-  };
-}

@@ -32,9 +32,10 @@ function nameRoute({ path }: Route): RequestHandler {
 
 function run(api: Api, route: Route): RequestHandler {
   const handle = route.handle(api);
+  const limits = { maxBytes: api.config.limits.MAX_BODY_BYTES, waitMs: api.waits.bodyMs };
   return async (request, response) => {
     const query = parseQuery(route, request);
-    const body = route.body?.kind === "json" ? await readJson(request, route.body.schema, api.waits.bodyMs) : undefined;
+    const body = route.body?.kind === "json" ? await readJson(request, route.body.schema, limits) : undefined;
     const params = request.params as Record<string, string>;
     await handle({ request, response, caller: response.locals.caller, params, query, body });
   };

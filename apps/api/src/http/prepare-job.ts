@@ -21,9 +21,14 @@ export function prepareJob(api: Api, caller: Caller, request: Request, fields: U
   if (job.webhookSecret !== undefined && !isWebhookSecret(job.webhookSecret)) {
     throw wrongField("webhook_secret", "must be `whsec_` and the base64 of 24 to 64 bytes");
   }
+  const maxBytes = api.config.limits.MAX_METADATA_BYTES;
+  if (Buffer.byteLength(JSON.stringify(job.metadata)) > maxBytes) {
+    throw wrongField("metadata", `must be at most ${maxBytes} bytes of JSON`);
+  }
   const traceparent = request.get("traceparent");
   return {
     apiKeyId: caller.keyId,
+    allowance: caller.limits.allowance,
     engine: job.engine,
     model: chooseModel(api.models, job.model),
     options: job.options,

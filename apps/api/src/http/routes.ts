@@ -1,15 +1,27 @@
 import type { Route } from "../openapi/route.ts";
+import { getAudit } from "./admin-audit.ts";
+import { getAdminJobs, getAdminQueues } from "./admin-jobs.ts";
+import { deleteAdminKey, getAdminKeys, postAdminKey } from "./admin-keys.ts";
+import { getStorageStats, runCleanup } from "./admin-storage.ts";
+import { getTenants, patchTenant, postTenant } from "./admin-tenants.ts";
 import { docs, docsScript } from "./docs.ts";
 import { getEvents } from "./events.ts";
 import { health, ready } from "./health.ts";
 import { cancelJob, deleteJob, getJob, listJobs } from "./jobs.ts";
-import { deleteKey, getKeys, postKey } from "./keys.ts";
+import { deleteKey, getKeys, postKey, postKeyRotation } from "./keys.ts";
 import { metrics } from "./metrics.ts";
 import { listModels } from "./models.ts";
 import { openapiRoute } from "./openapi.ts";
+import { redeliver } from "./redeliver.ts";
+import { retryJob } from "./retry.ts";
+import { postWebhookSecretRotation } from "./rotate-webhook-secret.ts";
 import { transcribe } from "./transcribe.ts";
 import { getTranscript } from "./transcript.ts";
+import { getSharedTranscript, postTranscriptLink } from "./transcript-link.ts";
 import { upload } from "./upload.ts";
+import { getUsage } from "./usage.ts";
+import { enableWebhookEndpoint, listWebhookEndpoints } from "./webhook-endpoints.ts";
+import { testWebhook } from "./webhook-test.ts";
 import { getWebhookSecret, listDeliveries } from "./webhooks.ts";
 
 /** Everything that the API answers, in the order in which the document shows it. */
@@ -20,14 +32,35 @@ export const routes: readonly Route[] = [
   getJob,
   deleteJob,
   cancelJob,
+  retryJob,
   getTranscript,
+  postTranscriptLink,
+  getSharedTranscript,
   getEvents,
   listModels,
   getWebhookSecret,
+  postWebhookSecretRotation,
+  listWebhookEndpoints,
+  enableWebhookEndpoint,
   listDeliveries,
+  redeliver,
+  testWebhook,
   postKey,
   getKeys,
+  postKeyRotation,
   deleteKey,
+  getUsage,
+  postTenant,
+  getTenants,
+  patchTenant,
+  postAdminKey,
+  getAdminKeys,
+  deleteAdminKey,
+  getAudit,
+  getAdminJobs,
+  getAdminQueues,
+  runCleanup,
+  getStorageStats,
   health,
   ready,
   metrics,

@@ -1,4 +1,4 @@
-import { tenantJobs } from "@scribe/database";
+import { type JobRow, tenantJobs } from "@scribe/database";
 import {
   CONTENT_TYPES,
   FILE_EXTENSIONS,
@@ -13,6 +13,7 @@ import {
   type Transcript,
   type TranscriptFormat,
 } from "@scribe/domain";
+import type { Response } from "express";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema } from "../openapi/schemas.ts";
@@ -28,6 +29,14 @@ const partialSchema = answerSchema(
   "PartialTranscript",
   z.object({ partial: z.literal(true), segments: z.array(segmentSchema) }),
 );
+
+export const transcriptContent = {
+  "application/json": z.union([transcriptSchema, partialSchema]),
+  "text/plain": null,
+  "application/x-subrip": null,
+  "text/vtt": null,
+  "text/tab-separated-values": null,
+} as const;
 
 export const getTranscript = defineRoute({
   method: "get",
@@ -57,13 +66,7 @@ export const getTranscript = defineRoute({
   answers: {
     200: {
       description: "The transcript",
-      content: {
-        "application/json": z.union([transcriptSchema, partialSchema]),
-        "text/plain": null,
-        "application/x-subrip": null,
-        "text/vtt": null,
-        "text/tab-separated-values": null,
-      },
+      content: transcriptContent,
     },
   },
   handle:
@@ -76,24 +79,44 @@ export const getTranscript = defineRoute({
       if (!job) throw notFound("job");
       const whole = job.status === "completed" ? await jobs.transcript(id) : null;
       if (!whole && !partial) {
-        throw new RequestError("conflict", `There is no transcript: the job is ${job.status}.`);
+        throw noTranscript(job);
       }
       const segments = whole ? whole.segments : await jobs.segments(id);
       if (download) {
         const name = `${job.id}.${FILE_EXTENSIONS[format]}`;
         response.setHeader("Content-Disposition", `attachment; filename="${name}"`);
       }
-      if (format === "json") {
-        const body = whole ?? { partial: true, segments };
-        return sendJson(response, 200, query.speakers === false ? withoutSpeakers(body) : body);
-      }
-      const text = RENDER[format](segments, subtitleOptions(query));
-      response.setHeader("Content-Type", CONTENT_TYPES[format]);
-      response.setHeader("Cache-Control", "no-store");
-      response.setHeader("Content-Length", Buffer.byteLength(text));
-      response.end(text);
+      sendTranscript(response, whole ?? { partial: true, segments }, { ...query, format });
     },
 });
+
+interface Rendering {
+  format: TranscriptFormat;
+  max_chars_per_line?: number | undefined;
+  max_lines?: number | undefined;
+  speakers?: boolean | undefined;
+}
+
+/** Answers with a transcript, whole or what there is of it, in one of the formats. */
+export function sendTranscript(
+  response: Response,
+  body: Transcript | { partial: true; segments: Segment[] },
+  { format, ...query }: Rendering,
+): void {
+  if (format === "json") {
+    sendJson(response, 200, query.speakers === false ? withoutSpeakers(body) : body);
+    return;
+  }
+  const text = RENDER[format](body.segments, subtitleOptions(query));
+  response.setHeader("Content-Type", CONTENT_TYPES[format]);
+  response.setHeader("Cache-Control", "no-store");
+  response.setHeader("Content-Length", Buffer.byteLength(text));
+  response.end(text);
+}
+
+export function noTranscript(job: JobRow): RequestError {
+  return new RequestError("conflict", `There is no transcript: the job is ${job.status}.`);
+}
 
 const RENDER = {
   text: renderText,
@@ -105,11 +128,7 @@ const RENDER = {
   (segments: readonly Segment[], options: SubtitleOptions) => string
 >;
 
-function subtitleOptions(query: {
-  max_chars_per_line?: number | undefined;
-  max_lines?: number | undefined;
-  speakers?: boolean | undefined;
-}): SubtitleOptions {
+function subtitleOptions(query: Omit<Rendering, "format">): SubtitleOptions {
   return {
     maxCharsPerLine: query.max_chars_per_line ?? (query.max_lines === undefined ? undefined : USUAL_CHARS_PER_LINE),
     maxLines: query.max_lines,

@@ -44,6 +44,7 @@ export const upload = defineRoute({
     async ({ request, response, caller }) => {
       const key = readIdempotencyKey(request);
       const jobs = tenantJobs(api.db, caller.tenantId);
+      response.once("close", api.uploadSlots.take(caller.keyId));
       await creating(api, caller, { route: PATH, key, respond: accepted.bind(null, api) }, response, async (commit) => {
         const id = uuidV7();
         const audioKey = `audio/${caller.tenantId}/${id}/source`;
@@ -56,6 +57,11 @@ export const upload = defineRoute({
           key: audioKey,
           maxBytes: api.config.http.MAX_UPLOAD_BYTES,
           idleMs: api.waits.uploadIdleMs,
+          pace: {
+            minBytesPerSecond: api.config.limits.UPLOAD_MIN_BYTES_PER_SECOND,
+            windowMs: api.waits.uploadPaceMs,
+          },
+          maxFields: api.config.limits.MAX_FORM_FIELDS,
           checkFields: prepare,
         });
         let committed = false;

@@ -17,7 +17,6 @@ export interface EventStreamsOptions {
   log: Logger;
   notifications: Pick<Notifications, "watch">;
   metrics: Pick<ApiMetrics, "openStreams" | "droppedStreams">;
-  maxPerKey: number;
   waits: Pick<Waits, "streamCommentMs" | "slowReaderMs">;
 }
 
@@ -25,6 +24,8 @@ export interface StreamRequest {
   response: Response;
   tenantId: string;
   keyId: string;
+  /** Streams that the key may have open here. */
+  maxPerKey: number;
   jobId: string;
   /** The last ordinal that the client has; 0 for all. */
   after: number;
@@ -50,7 +51,7 @@ interface Shared {
 }
 
 export function createEventStreams(options: EventStreamsOptions): EventStreams {
-  const { db, log, notifications, metrics, maxPerKey } = options;
+  const { db, log, notifications, metrics } = options;
   const feeds = new Map<string, Shared>();
   const perKey = new Map<string, number>();
   const open = new Map<AbortController, Promise<void>>();
@@ -109,7 +110,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
 
   return {
     async serve(request) {
-      const { keyId, response } = request;
+      const { keyId, maxPerKey, response } = request;
       const count = perKey.get(keyId) ?? 0;
       if (count >= maxPerKey) {
         throw new RequestError("rate_limited", `A key has at most ${maxPerKey} open event streams.`, {

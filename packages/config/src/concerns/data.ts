@@ -26,6 +26,10 @@ export const dataSettings = {
     secret: true,
     description: "32 bytes (base64 or hex) that secrets at rest are encrypted with; required with DATABASE_URL",
   }),
+  SCRIBE_ENCRYPTION_KEY_BEFORE: setting(encryptionKey, {
+    secret: true,
+    description: "The key before, while `npm run scribe -- secrets rotate` has not run; what it encrypted is readable",
+  }),
   STORAGE_BACKEND: setting(oneOf(["local", "s3", "gcs"]), { fallback: "local", description: "Where audio is kept" }),
   AUDIO_STORAGE_PATH: setting(text, { description: "Folder of local storage; absent: `audio` under SCRIBE_DATA_DIR" }),
 } as const;

@@ -2,6 +2,7 @@ import { type TranscriptionOptions, uuidV7 } from "@scribe/domain";
 import type { Pool, PoolClient } from "pg";
 import { type Database, inTransaction } from "../open-database.ts";
 import { AT_ONCE } from "../outbox/at-once.ts";
+import { readUsageNow } from "../tenants/usage.ts";
 import { JOB_COLUMNS, type JobRow, type JobSource, toJobRow } from "./job-row.ts";
 
 export interface NewJob {
@@ -26,6 +27,30 @@ export interface NewJob {
   webhookSecret?: string | undefined;
   traceparent?: string | undefined;
   retryOf?: string | undefined;
+  /** What the tenant may have in all; absent: as much as it likes. */
+  allowance?: Allowance | undefined;
+  /** Runs in the same transaction, after the row is there. */
+  resume?: ((client: PoolClient, id: string) => Promise<void>) | undefined;
+}
+
+export interface Allowance {
+  /** Of all jobs that have not ended. */
+  queuedAudioSeconds?: number | undefined;
+  /** Of what was done today (UTC) and what has not ended. */
+  dailyAudioSeconds?: number | undefined;
+}
+
+/** The tenant has as much as it may; ending jobs or a new day gives room. */
+export class AllowanceExceeded extends Error {
+  override readonly name = "AllowanceExceeded";
+  readonly which: "queued" | "daily";
+  readonly limitSeconds: number;
+
+  constructor(which: "queued" | "daily", limitSeconds: number) {
+    super(`The tenant's ${which} audio is limited to ${limitSeconds} seconds`);
+    this.which = which;
+    this.limitSeconds = limitSeconds;
+  }
 }
 
 export interface KeptAnswer {
@@ -60,7 +85,7 @@ const LOCK_NOT_AVAILABLE = "55P03";
 /**
  * Commits a job with its first event and, where the request had an Idempotency-Key, the record of its answer.
  *
- * @throws IdempotencyRace, IdempotencyBusy
+ * @throws IdempotencyRace, IdempotencyBusy, AllowanceExceeded
  */
 export async function createJob(
   db: Database,
@@ -68,7 +93,13 @@ export async function createJob(
   job: NewJob,
   idempotency?: Idempotency,
 ): Promise<JobRow> {
-  if (!idempotency) return await insertJob(db, db.pool, tenantId, job);
+  if (!idempotency) {
+    if (!isLimited(job) && job.resume === undefined) return await insertJob(db, db.pool, tenantId, job);
+    return await inTransaction(db, async (client) => {
+      if (isLimited(job)) await checkAllowance(client, tenantId, job);
+      return await insertAndResume(db, client, tenantId, job);
+    });
+  }
   return await inTransaction(db, async (client) => {
     await client.query("SELECT set_config('lock_timeout', $1, true)", [String(idempotency.waitMs ?? WAIT_MS)]);
     // First of all: an equal request that is under way makes this one wait here, and nowhere later.
@@ -85,7 +116,8 @@ export async function createJob(
         throw error.code === LOCK_NOT_AVAILABLE ? new IdempotencyBusy() : error;
       });
     if (rowCount === 0) throw new IdempotencyRace();
-    const row = await insertJob(db, client, tenantId, job);
+    if (isLimited(job)) await checkAllowance(client, tenantId, job);
+    const row = await insertAndResume(db, client, tenantId, job);
     const answer = idempotency.respond(row);
     await client.query(
       `UPDATE idempotency_records SET status = $4, response = $5, headers = $6
@@ -101,6 +133,29 @@ export async function createJob(
     );
     return row;
   });
+}
+
+function isLimited({ allowance }: NewJob): boolean {
+  return allowance?.queuedAudioSeconds !== undefined || allowance?.dailyAudioSeconds !== undefined;
+}
+
+/** First part of the lock's name; the tenant is the second. */
+const ALLOWANCE_LOCK = 7_204_513;
+
+/** Until the transaction ends no other job of the tenant is accepted, so that two cannot both take what is left. */
+async function checkAllowance(client: PoolClient, tenantId: string, job: NewJob): Promise<void> {
+  await client.query("SELECT pg_advisory_xact_lock($1, hashtext($2))", [ALLOWANCE_LOCK, tenantId]);
+  const { liveSeconds, usedTodaySeconds } = await readUsageNow(client, tenantId);
+  const { queuedAudioSeconds: queued, dailyAudioSeconds: daily } = job.allowance ?? {};
+  const live = liveSeconds + job.audioSeconds;
+  if (queued !== undefined && live > queued) throw new AllowanceExceeded("queued", queued);
+  if (daily !== undefined && usedTodaySeconds + live > daily) throw new AllowanceExceeded("daily", daily);
+}
+
+async function insertAndResume(db: Database, client: PoolClient, tenantId: string, job: NewJob): Promise<JobRow> {
+  const row = await insertJob(db, client, tenantId, job);
+  await job.resume?.(client, row.id);
+  return row;
 }
 
 async function insertJob(db: Database, client: Pool | PoolClient, tenantId: string, job: NewJob): Promise<JobRow> {

@@ -1,6 +1,7 @@
 import type { JobErrorView, TerminalStatus } from "@scribe/domain";
 import type { PoolClient } from "pg";
 import type { Database } from "../open-database.ts";
+import { recordUsage } from "../tenants/usage.ts";
 import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
 import { tellStatus } from "./write-events.ts";
 
@@ -29,5 +30,6 @@ export async function endJob(
   if (rows.length === 0) return null;
   const job = toJobRow(rows[0]);
   await tellStatus(db, client, job, job.nextOrdinal - 2);
+  await recordUsage(client, job);
   return job;
 }

@@ -2,6 +2,7 @@ import type { DiarizationTurn, Segment } from "@scribe/domain";
 import { JOB_COLUMNS, toJobRow } from "../jobs/job-row.ts";
 import { tellStatus } from "../jobs/write-events.ts";
 import { type Database, inTransaction } from "../open-database.ts";
+import { recordUsage } from "../tenants/usage.ts";
 import type { Lease } from "./claim-job.ts";
 
 export interface JobOutcome {
@@ -72,6 +73,7 @@ export async function completeJob(db: Database, lease: Lease, outcome: JobOutcom
     }
     const job = toJobRow(rows[0]);
     await tellStatus(db, client, job, job.nextOrdinal - 2);
+    await recordUsage(client, job);
     return true;
   });
 }

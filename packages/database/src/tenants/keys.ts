@@ -1,5 +1,13 @@
-import { generateKey, hashSecret, type ParsedKey, type Scope, uuidV7 } from "@scribe/domain";
-import type { Database } from "../open-database.ts";
+import {
+  generateKey,
+  hashSecret,
+  type KeyLimits,
+  type ParsedKey,
+  type Scope,
+  type TenantLimits,
+  uuidV7,
+} from "@scribe/domain";
+import { type Database, inTransaction } from "../open-database.ts";
 
 export interface KeyRow {
   id: string;
@@ -8,7 +16,8 @@ export interface KeyRow {
   tenantDisabled: boolean;
   name: string;
   scopes: Scope[];
-  limits: Record<string, unknown>;
+  limits: KeyLimits;
+  tenantLimits: TenantLimits;
   secretHash: Uint8Array;
   createdAt: Date;
   expiresAt: Date | null;
@@ -21,12 +30,12 @@ export interface NewKey {
   name: string;
   scopes: readonly Scope[];
   expiresAt?: Date | null | undefined;
-  limits?: Record<string, unknown> | undefined;
+  limits?: KeyLimits | undefined;
   /** A key that the operator chose; else a new one. */
   key?: ParsedKey | undefined;
 }
 
-const WITH_TENANT = { tenant: { select: { disabledAt: true } } } as const;
+const WITH_TENANT = { tenant: { select: { disabledAt: true, limits: true } } } as const;
 
 /** Makes a key; its text is returned here and never again. */
 export async function createKey(db: Database, input: NewKey): Promise<KeyRow & { key: string }> {
@@ -47,16 +56,16 @@ export async function createKey(db: Database, input: NewKey): Promise<KeyRow & {
   return { ...toKeyRow(row), key: `sr_${publicId}_${secret}` };
 }
 
+/** A key by its public part, which is parameter 1. */
+export const KEY_SELECT = `SELECT k.id, k.public_id AS "publicId", k.tenant_id AS "tenantId",
+    t.disabled_at IS NOT NULL AS "tenantDisabled", k.name, k.scopes, k.limits, t.limits AS "tenantLimits",
+    k.secret_hash AS "secretHash", k.created_at AS "createdAt", k.expires_at AS "expiresAt",
+    k.revoked_at AS "revokedAt", k.last_used_at AS "lastUsedAt"
+  FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.public_id = $1`;
+
 /** One indexed read a request: a revoked key is refused by every replica at once. */
 export async function findKey(db: Database, publicId: string): Promise<KeyRow | null> {
-  const { rows } = await db.pool.query<KeyRow>({
-    name: "find-key",
-    text: `SELECT k.id, k.public_id AS "publicId", k.tenant_id AS "tenantId", t.disabled_at IS NOT NULL AS "tenantDisabled",
-             k.name, k.scopes, k.limits, k.secret_hash AS "secretHash", k.created_at AS "createdAt",
-             k.expires_at AS "expiresAt", k.revoked_at AS "revokedAt", k.last_used_at AS "lastUsedAt"
-           FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.public_id = $1`,
-    values: [publicId],
-  });
+  const { rows } = await db.pool.query<KeyRow>({ name: "find-key", text: KEY_SELECT, values: [publicId] });
   return rows[0] ?? null;
 }
 
@@ -79,6 +88,35 @@ export async function listKeys(db: Database, tenantId: string): Promise<KeyRow[]
   return rows.map(toKeyRow);
 }
 
+/** For the operator alone: the keys of all tenants, by age; `after` is the last id of the page before. */
+export async function listInstanceKeys(
+  db: Database,
+  { limit, after, tenantId }: { limit: number; after?: string | undefined; tenantId?: string | undefined },
+): Promise<KeyRow[]> {
+  const rows = await db.prisma.apiKey.findMany({
+    where: { ...(tenantId === undefined ? {} : { tenantId }), ...(after === undefined ? {} : { id: { gt: after } }) },
+    orderBy: { id: "asc" },
+    take: limit,
+    include: WITH_TENANT,
+  });
+  return rows.map(toKeyRow);
+}
+
+/** For the operator alone: the tenant whose key it was, or null where no such key still works. */
+export async function revokeInstanceKey(db: Database, keyId: string): Promise<string | null> {
+  const { rows } = await db.pool.query<{ tenant_id: string }>(
+    "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING tenant_id",
+    [keyId],
+  );
+  return rows[0]?.tenant_id ?? null;
+}
+
+/** One of the tenant's keys, revoked ones too. */
+export async function getKey(db: Database, tenantId: string, keyId: string): Promise<KeyRow | null> {
+  const row = await db.prisma.apiKey.findFirst({ where: { id: keyId, tenantId }, include: WITH_TENANT });
+  return row && toKeyRow(row);
+}
+
 /** False where the tenant has no such key that still works. */
 export async function revokeKey(db: Database, tenantId: string, keyId: string): Promise<boolean> {
   const { count } = await db.prisma.apiKey.updateMany({
@@ -88,7 +126,44 @@ export async function revokeKey(db: Database, tenantId: string, keyId: string): 
   return count === 1;
 }
 
-function toKeyRow(row: Record<string, unknown> & { tenant: { disabledAt: Date | null } }): KeyRow {
+/**
+ * Makes a key that takes another's place: same name, scopes, limits and expiry. The old one works for `overlapSeconds`
+ * more, or until its own end where that is sooner. Null where the tenant has no such key that still works.
+ */
+export async function rotateKey(
+  db: Database,
+  tenantId: string,
+  keyId: string,
+  overlapSeconds: number,
+): Promise<{ made: KeyRow & { key: string }; oldExpiresAt: Date } | null> {
+  const { publicId, secret } = generateKey();
+  const newId = uuidV7();
+  const oldExpiresAt = await inTransaction(db, async (client) => {
+    // The new one is copied before the old one's end is set; the lock keeps a revocation from slipping in between.
+    const { rows } = await client.query<{ until: Date }>(
+      `WITH old AS (
+         SELECT * FROM api_keys WHERE id = $1 AND tenant_id = $2 AND revoked_at IS NULL
+           AND (expires_at IS NULL OR expires_at > now()) FOR UPDATE
+       ), made AS (
+         INSERT INTO api_keys (id, public_id, tenant_id, name, secret_hash, scopes, limits, expires_at)
+         SELECT $3, $4, tenant_id, name, $5, scopes, limits, expires_at FROM old
+       )
+       UPDATE api_keys SET expires_at = least(api_keys.expires_at, now() + $6 * interval '1 second')
+       FROM old WHERE api_keys.id = old.id RETURNING api_keys.expires_at AS until`,
+      [keyId, tenantId, newId, publicId, hashSecret(secret), overlapSeconds],
+    );
+    return rows[0]?.until ?? null;
+  });
+  if (oldExpiresAt === null) return null;
+  const made = await getKey(db, tenantId, newId);
+  return made && { made: { ...made, key: `sr_${publicId}_${secret}` }, oldExpiresAt };
+}
+
+function toKeyRow(row: Record<string, unknown> & { tenant: { disabledAt: Date | null; limits: unknown } }): KeyRow {
   const { tenant, ...key } = row;
-  return { ...(key as unknown as KeyRow), tenantDisabled: tenant.disabledAt !== null };
+  return {
+    ...(key as unknown as KeyRow),
+    tenantDisabled: tenant.disabledAt !== null,
+    tenantLimits: tenant.limits as TenantLimits,
+  };
 }

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { uuidV7 } from "@scribe/domain";
+import { type TenantLimits, uuidV7 } from "@scribe/domain";
 import type { Database } from "../open-database.ts";
 
 export interface TenantRow {
   id: string;
   name: string;
   disabledAt: Date | null;
-  limits: Record<string, unknown>;
+  limits: TenantLimits;
 }
 
 const SELECT = { id: true, name: true, disabledAt: true, limits: true } as const;
@@ -15,7 +15,7 @@ const SELECT = { id: true, name: true, disabledAt: true, limits: true } as const
 export async function ensureTenant(db: Database, name: string, webhookSecret?: string): Promise<TenantRow> {
   const found = await db.prisma.tenant.findUnique({ where: { name }, select: SELECT });
   if (found) return found as TenantRow;
-  const secret = webhookSecret ?? `whsec_${randomBytes(32).toString("base64")}`;
+  const secret = webhookSecret ?? newWebhookSecret();
   // Two processes that start at once: one makes it, both read it.
   await db.prisma.tenant.createMany({
     data: { id: uuidV7(), name, webhookSecretEncrypted: db.secrets.encrypt(secret) },
@@ -37,4 +37,19 @@ export async function webhookSecrets(db: Database, tenantId: string): Promise<st
     secrets.push(db.secrets.decrypt(tenant.webhookSecretBeforeEncrypted));
   }
   return secrets;
+}
+
+/** Gives a tenant a new secret; the one before signs beside it for a day. Returns both, newest first. */
+export async function rotateWebhookSecret(db: Database, tenantId: string): Promise<string[]> {
+  const secret = newWebhookSecret();
+  await db.pool.query(
+    `UPDATE tenants SET webhook_secret_before_encrypted = webhook_secret_encrypted, webhook_secret_encrypted = $2,
+       webhook_secret_rotated_at = now() WHERE id = $1`,
+    [tenantId, db.secrets.encrypt(secret)],
+  );
+  return await webhookSecrets(db, tenantId);
+}
+
+export function newWebhookSecret(): string {
+  return `whsec_${randomBytes(32).toString("base64")}`;
 }

@@ -1,7 +1,8 @@
-import { findKey, type KeyRow, touchKey } from "@scribe/database";
-import { hasScope, parseKey, RequestError, type Scope, secretMatches } from "@scribe/domain";
-import type { Request } from "express";
+import { type KeyRow, touchKey } from "@scribe/database";
+import { hasScope, RequestError, type Scope } from "@scribe/domain";
+import { type EffectiveLimits, limitsOfKey } from "../../limits/effective-limits.ts";
 import type { Guard } from "../../openapi/route.ts";
+import type { Identity } from "./limit-requests.ts";
 
 /** Who calls: the key that was shown, and whose it is. */
 export interface Caller {
@@ -9,27 +10,19 @@ export interface Caller {
   keyId: string;
   publicId: string;
   scopes: readonly Scope[];
+  limits: EffectiveLimits;
 }
 
-/** Compared with where there is no such key, so that both cases take as long. */
-const NOBODY = new Uint8Array(32);
 /** `last_used_at` is written at most once a minute. */
 const TOUCH_AFTER_MS = 60_000;
 
-/**
- * Finds the caller by key. One indexed select for each request and nothing kept, so that a revoked key is refused at
- * once by every replica.
- */
-export const authenticate: Guard = ({ db, log }) => {
-  return async (request, response, next) => {
-    const shown = shownKey(request);
-    const parsed = shown === null ? null : parseKey(shown);
-    if (parsed === null) throw refuse("A key is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.");
-    const key = await findKey(db, parsed.publicId);
-    if (!secretMatches(parsed.secret, key?.secretHash ?? NOBODY) || key === null)
-      throw refuse("This key is not valid.");
-    const refusal = refusalOf(key);
-    if (refusal !== null) throw refuse(refusal);
+/** Lets callers pass whose key the rate limit has found and holds for valid. */
+export const authenticate: Guard = ({ db, log, config }) => {
+  return async (_request, response, next) => {
+    const { key, refusal } = response.locals.identity as Identity;
+    if (key === null) {
+      throw new RequestError("unauthorized", refusal, { headers: { "WWW-Authenticate": "Bearer" } });
+    }
     if (key.lastUsedAt === null || Date.now() - key.lastUsedAt.getTime() > TOUCH_AFTER_MS) {
       touchKey(db, key.id).catch((error) => log.warn({ err: error }, "a key's last use was not written"));
     }
@@ -38,6 +31,7 @@ export const authenticate: Guard = ({ db, log }) => {
       keyId: key.id,
       publicId: key.publicId,
       scopes: key.scopes,
+      limits: limitsOfKey(config, key),
     } satisfies Caller;
     next();
   };
@@ -60,12 +54,3 @@ export const requireScope: Guard = (_api, { scope }) => {
     next();
   };
 };
-
-function shownKey(request: Request): string | null {
-  const match = /^Bearer +(\S+) *$/i.exec(request.get("authorization") ?? "");
-  return match?.[1] ?? request.get("x-api-key")?.trim() ?? null;
-}
-
-function refuse(message: string): RequestError {
-  return new RequestError("unauthorized", message, { headers: { "WWW-Authenticate": "Bearer" } });
-}

@@ -3,20 +3,28 @@ import type { Request } from "express";
 import type { z } from "zod";
 import { invalidInput } from "../invalid-input.ts";
 
-/** A body of options and metadata is a few KiB; this leaves room for long prompts in any script. */
-const MAX_JSON_BYTES = 1024 * 1024;
 /** No schema of ours is nearly as deep; what walks the input may recurse. */
 const MAX_DEPTH = 32;
 
+export interface BodyLimits {
+  maxBytes: number;
+  /** For all of it to come. */
+  waitMs: number;
+}
+
 /** The request's JSON body, checked against its schema. Throws 400, 408, 413 or 415. */
-export async function readJson<T extends z.ZodType>(request: Request, schema: T, waitMs: number): Promise<z.output<T>> {
+export async function readJson<T extends z.ZodType>(
+  request: Request,
+  schema: T,
+  limits: BodyLimits,
+): Promise<z.output<T>> {
   if (!request.is("application/json")) {
     throw new RequestError("unsupported_media", "The body must be JSON, with `Content-Type: application/json`.");
   }
   if ((request.get("content-encoding") ?? "identity") !== "identity") {
     throw new RequestError("unsupported_media", "The body must not be compressed.");
   }
-  const input = parseJson(await collectBody(request, waitMs));
+  const input = parseJson(await collectBody(request, limits));
   refuseMachinery(input);
   const unsafe = findUnsafeText(input);
   if (unsafe !== null) throw wrongField(unsafe, "must not contain NUL or lone surrogates");
@@ -26,9 +34,9 @@ export async function readJson<T extends z.ZodType>(request: Request, schema: T,
 }
 
 /** On failure the rest of the body is left to Node, which discards it: the socket still has to carry the answer. */
-function collectBody(request: Request, waitMs: number): Promise<Buffer> {
+function collectBody(request: Request, { maxBytes, waitMs }: BodyLimits): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  if (Number(request.get("content-length") ?? 0) > MAX_JSON_BYTES) return Promise.reject(tooLarge());
+  if (Number(request.get("content-length") ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
   const chunks: Buffer[] = [];
   let bytes = 0;
   const timer = setTimeout(
@@ -37,7 +45,7 @@ function collectBody(request: Request, waitMs: number): Promise<Buffer> {
   );
   const onData = (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > MAX_JSON_BYTES) reject(tooLarge());
+    if (bytes > maxBytes) reject(tooLarge(maxBytes));
     else chunks.push(chunk);
   };
   request.on("data", onData);
@@ -78,6 +86,6 @@ function wrongField(path: string, message: string): RequestError {
   return new RequestError("invalid_request", `\`${path}\` ${message}.`, { errors: [{ path, message }] });
 }
 
-function tooLarge(): RequestError {
-  return new RequestError("payload_too_large", `The body is larger than ${MAX_JSON_BYTES} bytes.`);
+function tooLarge(maxBytes: number): RequestError {
+  return new RequestError("payload_too_large", `The body is larger than ${maxBytes} bytes.`);
 }

@@ -1,4 +1,4 @@
-import { isDatabaseUnavailable } from "@scribe/database";
+import { AllowanceExceeded, isDatabaseUnavailable } from "@scribe/database";
 import { isUuid, RequestError, type RequestErrorCode } from "@scribe/domain";
 import { OutboundError } from "@scribe/outbound";
 import { StorageError } from "@scribe/storage";
@@ -39,6 +39,7 @@ function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof OutboundError && thrown.code === "url_not_allowed") {
     return new RequestError("url_not_allowed", thrown.message, { cause: thrown });
   }
+  if (thrown instanceof AllowanceExceeded) return fromAllowance(thrown);
   if (isDatabaseUnavailable(thrown)) {
     return new RequestError("service_unavailable", "The database cannot be reached just now.", {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -60,6 +61,21 @@ function fromStorage(error: StorageError): RequestError {
   return new RequestError(code, message, {
     cause: error,
     ...(code === "service_unavailable" ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
+  });
+}
+
+const FULL_RETRY_SECONDS = 60;
+
+function fromAllowance(error: AllowanceExceeded): RequestError {
+  const { which, limitSeconds } = error;
+  const message =
+    which === "queued"
+      ? `The audio of this tenant's jobs that have not ended is limited to ${limitSeconds} seconds.`
+      : `The audio of this tenant is limited to ${limitSeconds} seconds a day.`;
+  const untilTomorrow = Math.ceil((new Date().setUTCHours(24, 0, 0, 0) - Date.now()) / 1000);
+  return new RequestError("quota_exceeded", message, {
+    cause: error,
+    retryAfterSeconds: which === "queued" ? FULL_RETRY_SECONDS : untilTomorrow,
   });
 }
 
