@@ -43,7 +43,7 @@ async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"
   parts.fail("after-commit");
   log.info({ audioSeconds: audio.durationSeconds }, "the job is completed");
   parts.metrics.audioSeconds.inc(audio.durationSeconds);
-  parts.poke("webhooks");
+  if (job.webhookUrl !== null) parts.poke("webhooks");
   return "completed";
 }
 

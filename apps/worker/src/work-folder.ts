@@ -1,13 +1,24 @@
-import { mkdir, mkdtemp, readdir, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, statfs, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
 /** A worker that did not touch its folder for this long is dead, wherever it ran. */
 const DEAD_AFTER_MS = 600_000;
 
+/** Below this a job would only fail here; it waits for a worker with room, or for room. */
+const LEAST_FREE_BYTES = 64 * 1024 * 1024;
+
+export class DiskFull extends Error {
+  override readonly name = "DiskFull";
+
+  constructor() {
+    super("The disk of the worker is full; it takes no jobs.");
+  }
+}
+
 /** Where one worker keeps what its jobs need on disk: `<data>/tmp/<worker>`, a folder a job below it. */
 export interface WorkFolder {
-  /** A new, empty folder for one attempt; remove it with `removeJobFolder` in every ending. */
+  /** A new, empty folder for one attempt; remove it with `removeJobFolder` in every ending. Throws `DiskFull`. */
   makeJobFolder(jobId: string): Promise<string>;
   removeJobFolder(path: string): Promise<void>;
   /** Shows other workers that this one lives. */
@@ -28,7 +39,11 @@ export async function openWorkFolder(dataDir: string, workerId: string): Promise
   await mkdir(own, { recursive: true });
   await sweepDeadWorkers(root, workerId);
   return {
-    makeJobFolder: (jobId) => mkdtemp(join(own, `${jobId}-`)),
+    async makeJobFolder(jobId) {
+      const { bavail, bsize } = await statfs(own);
+      if (bavail * bsize < LEAST_FREE_BYTES) throw new DiskFull();
+      return await mkdtemp(join(own, `${jobId}-`));
+    },
     removeJobFolder: (path) => rm(path, { recursive: true, force: true, maxRetries: 3 }),
     touch: () => utimes(own, new Date(), new Date()),
     close: () => rm(own, { recursive: true, force: true, maxRetries: 3 }),

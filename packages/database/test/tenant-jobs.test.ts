@@ -48,6 +48,7 @@ test("another tenant's ids find nothing, in any method", async () => {
     events: () => other.jobs.events(job.id, 0, 100),
     cancel: () => other.jobs.cancel(pending.id),
     erase: () => other.jobs.erase(job.id),
+    retry: () => other.jobs.retry(job.id, { apiKeyId: uuidV7(), isStored: async () => true }),
     estimateAudioSeconds: () => other.jobs.estimateAudioSeconds(),
   } satisfies Record<keyof TenantJobs, () => Promise<unknown>>;
   // A method that is added later is asked here too.
@@ -66,6 +67,7 @@ test("another tenant's ids find nothing, in any method", async () => {
     events: [],
     cancel: null,
     erase: null,
+    retry: null,
     estimateAudioSeconds: 300,
   });
   expect(await tenantDeliveries(bench.db, other.id).list({ jobId: job.id, limit: 100 })).toEqual([]);
@@ -222,6 +224,7 @@ describe("an erasure", () => {
       "uploads",
       "webhook_attempts",
       "webhook_deliveries",
+      "webhook_endpoints",
     ]);
     expect(await jobs.erase(job.id)).toEqual({ audioKeys: [storageKey] });
     expect(await holding()).toEqual([]);

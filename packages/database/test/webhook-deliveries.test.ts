@@ -150,7 +150,9 @@ describe("a delivery", () => {
 test("due deliveries are put into the window once, by several dispatchers at once", async () => {
   await bench.sql("UPDATE webhook_deliveries SET status = 'skipped' WHERE status = 'pending'");
   const made = new Set<string>();
-  for (let i = 0; i < 20; i++) made.add((await completed("x")).delivery.id);
+  for (let i = 0; i < 20; i++) {
+    made.add((await completed("x", { webhookUrl: `https://receiver.example/${i}?token=${i}` })).delivery.id);
+  }
   expect(await secondsUntilDue(bench.db, "webhooks")).toBe(0);
   const taken = (await Promise.all(Array.from({ length: 4 }, () => dispatchRows(bench.db, "webhooks", 64)))).flat();
   expect(taken).toHaveLength(20);

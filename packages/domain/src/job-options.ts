@@ -15,7 +15,8 @@ export const safeText = (maxLength: number) =>
 export const MAX_URL_LENGTH = 4096;
 export const MAX_METADATA_BYTES = 16 * 1024;
 
-const httpUrl = safeText(MAX_URL_LENGTH).refine(
+/** An address of a caller, by its form; whether it may be reached is another matter. */
+export const httpUrl = safeText(MAX_URL_LENGTH).refine(
   (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
   "must be an http or https URL",
 );

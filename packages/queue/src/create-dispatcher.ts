@@ -34,6 +34,8 @@ export interface Dispatcher {
 
 const LEAST_WINDOW = 16;
 const SLOTS_FACTOR = 4;
+/** Workers come and go slowly; submits come by the hundred. */
+const SLOTS_KEPT_MS = 1_000;
 /** Deliveries are short and wait on others' servers. */
 const WEBHOOK_WINDOW = 64;
 
@@ -71,12 +73,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
     const work = async (): Promise<void> => {
       try {
-        while (!stopped) {
-          const rows = await dispatchRows(db, kind, await windowOf(kind));
-          if (rows.length === 0) break;
-          await send(rows);
-        }
-        await wakeWhenDue();
+        // Once is enough: either all that is due was taken, or the window is full, and whoever makes room pokes again.
+        const startedAt = performance.now();
+        const rows = await dispatchRows(db, kind, await windowOf(kind));
+        if (rows.length > 0) await send(rows);
+        if (!stopped) await wakeWhenDue((performance.now() - startedAt) / 1000);
       } catch (error) {
         // The rows are still due; the sweep comes back to them.
         log.warn({ err: error, kind }, "dispatching failed");
@@ -92,11 +93,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       }
     };
 
-    /** A retry that is due before the next sweep is not kept waiting for it. */
-    const wakeWhenDue = async (): Promise<void> => {
-      const seconds = await secondsUntilDue(db, kind);
+    /**
+     * A retry that is due before the next sweep is not kept waiting for it, nor what came to be due since the rows were
+     * chosen.
+     */
+    const wakeWhenDue = async (elapsedSeconds: number): Promise<void> => {
+      const seconds = await secondsUntilDue(db, kind, elapsedSeconds);
       clearTimeout(due);
-      if (seconds === null || seconds === 0 || seconds > sweepSeconds || stopped) return;
+      if (seconds === null || seconds > sweepSeconds || stopped) return;
       due = setTimeout(() => void run(), seconds * 1000 + 10);
       due.unref();
     };
@@ -121,9 +125,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     };
   }
 
+  let slots = { count: 0, askedAtMs: Number.NEGATIVE_INFINITY };
+
   async function windowOf(kind: QueueKind): Promise<number> {
     if (kind === "webhooks") return WEBHOOK_WINDOW;
-    return options.window ?? Math.max(LEAST_WINDOW, SLOTS_FACTOR * (await liveSlots(db)));
+    if (options.window !== undefined) return options.window;
+    const now = performance.now();
+    if (now - slots.askedAtMs > SLOTS_KEPT_MS) slots = { count: await liveSlots(db), askedAtMs: now };
+    return Math.max(LEAST_WINDOW, SLOTS_FACTOR * slots.count);
   }
 
   async function sweep(): Promise<void> {

@@ -36,6 +36,8 @@ export interface DeliveryDependencies {
   signal: AbortSignal;
   nowMs?: () => number;
   timeoutMs?: number;
+  /** Further headers for an address; see `vercelBypass`. */
+  headersFor?: (url: string) => Record<string, string>;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function deliverOnce(delivery: OutgoingDelivery, deps: DeliveryDepe
   try {
     const response = await client.fetchStream(url, {
       method: "POST",
-      headers: { "content-type": "application/json", accept: "*/*", ...signed },
+      headers: { "content-type": "application/json", accept: "*/*", ...deps.headersFor?.(url), ...signed },
       body,
       redirect: "refuse",
       signal: AbortSignal.any([deps.signal, late]),

@@ -1,6 +1,6 @@
 import { type DeliveryResult, isSuccess } from "./deliver-once.ts";
 
-export type DeliveryOutcome = "delivered" | "failed" | "skipped" | { retryInSeconds: number };
+export type DeliveryOutcome = "delivered" | "failed" | "gone" | { retryInSeconds: number };
 
 const LONGEST_RETRY_AFTER_SECONDS = 86_400;
 
@@ -20,8 +20,8 @@ export function decideOutcome(
   random: () => number = Math.random,
 ): DeliveryOutcome {
   if (isSuccess(status)) return "delivered";
-  // Gone: the receiver says that it wants no more.
-  if (status === 410) return "failed";
+  // The receiver says that it wants no more: its endpoint is disabled.
+  if (status === 410) return "gone";
   const planned = scheduleSeconds[triesBefore];
   if (planned === undefined) return "failed";
   const asked = Math.min(retryAfterSeconds, LONGEST_RETRY_AFTER_SECONDS);

@@ -3,9 +3,11 @@ export {
   type DeliveryDependencies,
   type DeliveryResult,
   deliverOnce,
+  isSuccess,
   type OutgoingDelivery,
 } from "./deliver-once.ts";
 export { type DeliveryOutcome, decideOutcome } from "./deliver-outcome.ts";
 export { generateWebhookSecret, isWebhookSecret, parseWebhookSecret } from "./secrets.ts";
 export { type Delivery, signDelivery } from "./sign-delivery.ts";
+export { vercelBypass } from "./vercel-bypass.ts";
 export { type Verdict, type VerifyOptions, verifySignature } from "./verify-signature.ts";

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { describe, expect, test } from "@jest/globals";
 import { type OutboundClient, OutboundError, type OutboundRequest, type OutboundResponse } from "@scribe/outbound";
-import { deliverOnce, generateWebhookSecret, verifySignature } from "../src/index.ts";
+import { deliverOnce, generateWebhookSecret, vercelBypass, verifySignature } from "../src/index.ts";
 
 const secrets = [generateWebhookSecret(), generateWebhookSecret()];
 const delivery = {
@@ -118,5 +118,30 @@ describe("one try of a delivery", () => {
   test("throws where there is nothing to sign with", async () => {
     const { client } = standIn({});
     await expect(deliverOnce({ ...delivery, secrets: [] }, { client, signal: never })).rejects.toThrow("secret");
+  });
+});
+
+describe("the bypass of Vercel's protection", () => {
+  const headersFor = vercelBypass({ hosts: ["Receiver.example"], secret: "bypass" });
+
+  test("goes to hosts that the operator named", async () => {
+    const { client, requests } = standIn({});
+    await deliverOnce(delivery, { client, signal: never, headersFor });
+    expect(requests[0]!.headers).toMatchObject({ "x-vercel-protection-bypass": "bypass" });
+  });
+
+  test.each([
+    "https://receiver.example.evil.test/",
+    "https://evil.test/receiver.example",
+    "https://receiver.example@evil.test/",
+    "http://receiver.example/",
+  ])("does not go to %s", async (url) => {
+    const { client, requests } = standIn({});
+    await deliverOnce({ ...delivery, url }, { client, signal: never, headersFor });
+    expect(requests[0]!.headers).not.toHaveProperty("x-vercel-protection-bypass");
+  });
+
+  test("goes nowhere without a secret", () => {
+    expect(vercelBypass({ hosts: ["receiver.example"], secret: undefined })("https://receiver.example/")).toEqual({});
   });
 });

@@ -23,8 +23,8 @@ test.each([null, 100, 301, 400, 404, 500])("%s is tried again by the schedule, u
   ]);
 });
 
-test("410 ends a delivery", () => {
-  expect(outcome(410)).toBe("failed");
+test("410 ends a delivery and more", () => {
+  expect(outcome(410)).toBe("gone");
 });
 
 test("Retry-After is honoured up to a day, and never shortens the wait", () => {

@@ -9,7 +9,7 @@ import { sendJson } from "./send-json.ts";
 
 const time = z.iso.datetime();
 
-const secretSchema = answerSchema(
+export const secretSchema = answerSchema(
   "WebhookSecret",
   z.object({
     secret: z.string().meta({ description: "`whsec_` and base64; what signs deliveries now" }),
@@ -19,7 +19,7 @@ const secretSchema = answerSchema(
 
 const DELIVERY_STATUSES = ["pending", "delivered", "failed", "skipped"] as const;
 
-const deliverySchema = answerSchema(
+export const deliverySchema = answerSchema(
   "Delivery",
   z.object({
     id: z.uuid().meta({ description: "The `webhook-id` of all its tries" }),
@@ -88,7 +88,7 @@ export const listDeliveries = defineRoute({
     },
 });
 
-function toDeliveryView(row: DeliveryRow): z.output<typeof deliverySchema> {
+export function toDeliveryView(row: DeliveryRow): z.output<typeof deliverySchema> {
   return {
     id: row.id,
     job_id: row.jobId,

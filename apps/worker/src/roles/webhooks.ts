@@ -1,4 +1,4 @@
-import { claimDelivery, finishDeliveryTry, isDatabaseUnavailable } from "@scribe/database";
+import { claimDelivery, finishDeliveryTry, handBackDelivery, isDatabaseUnavailable } from "@scribe/database";
 import type { OutboundClient } from "@scribe/outbound";
 import type { Queues } from "@scribe/queue";
 import { DELIVERY_TIMEOUT_MS, type DeliveryResult, decideOutcome, deliverOnce } from "@scribe/webhooks";
@@ -15,6 +15,8 @@ export interface WebhookSettings {
   queues: Queues;
   outbound: OutboundClient;
   scheduleSeconds: readonly number[];
+  /** Further headers for an address. */
+  headersFor?: (url: string) => Record<string, string>;
 }
 
 type Parts = Pick<WorkerParts, "db" | "log" | "metrics" | "poke">;
@@ -48,14 +50,14 @@ async function tryDelivery(id: string, parts: Parts, settings: WebhookSettings, 
   if (delivery === null) return;
   // The claim made room in the window.
   parts.poke("webhooks");
-  const result = await deliverOnce(delivery, { client: settings.outbound, signal: stop }).catch(
+  const { outbound: client, headersFor } = settings;
+  const result = await deliverOnce(delivery, { client, signal: stop, ...(headersFor && { headersFor }) }).catch(
     (err: unknown): DeliveryResult => {
       log.error({ err, deliveryId: id }, "a delivery could not be signed");
       return { status: null, durationMs: 0, error: "The delivery could not be signed." };
     },
   );
-  // Cut off by our own end, it counts as no try: the lease runs out, and another worker sends it again.
-  if (stop.aborted) return;
+  if (stop.aborted && result.status === null) return await giveBack({ id, epoch: delivery.leaseEpoch }, parts);
   const outcome = decideOutcome(result, delivery.attempts, settings.scheduleSeconds);
   const { status, durationMs, error, responseExcerpt } = result;
   try {
@@ -71,5 +73,15 @@ async function tryDelivery(id: string, parts: Parts, settings: WebhookSettings, 
     log.warn({ err: finishError, deliveryId: id }, "a delivery's try could not be written down");
   }
   metrics.deliveries.inc({ outcome: typeof outcome === "string" ? outcome : "retry" });
-  if (typeof outcome === "object") parts.poke("webhooks");
+  // Its endpoint has a place for another now, and a retry has a time to be waited for.
+  parts.poke("webhooks");
+}
+
+/** Cut off by our own end it counts as no try. Where it cannot be given back, the lease runs out. */
+async function giveBack(delivery: { id: string; epoch: number }, { db, log }: Parts): Promise<void> {
+  try {
+    await handBackDelivery(db, delivery);
+  } catch (error) {
+    log.warn({ err: error, deliveryId: delivery.id }, "a delivery could not be given back; its lease runs out");
+  }
 }

@@ -42,7 +42,8 @@ export async function fetchAudio(attempt: Attempt, parts: WorkerParts): Promise<
 
 async function storeAudio(path: string, received: ReceivedFile, attempt: Attempt, parts: WorkerParts): Promise<void> {
   const { job, lease, keeper, signal } = attempt;
-  const key = `audio/${job.tenantId}/${job.id}/source`;
+  // With the epoch in it: what an attempt that lost its lease writes late overwrites nobody's.
+  const key = `audio/${job.tenantId}/${job.id}/source-${lease.epoch}`;
   keeper.announce("store", STORE_LIMIT_MS);
   const limit = AbortSignal.timeout(STORE_LIMIT_MS);
   try {
@@ -56,6 +57,6 @@ async function storeAudio(path: string, received: ReceivedFile, attempt: Attempt
   }
   const { sha256, bytes } = received;
   if (await asked(recordAudio(parts.db, lease, { key, sha256, bytes }))) return;
-  // Nobody will ever ask for it, unless another attempt has put its own there by now: the retention finds strays.
+  // Nobody will ever ask for it: the retention finds strays.
   throw new WorkStopped("lost");
 }

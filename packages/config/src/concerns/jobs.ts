@@ -28,5 +28,17 @@ export const jobSettings = {
     fallback: "25",
     description: "How long work may go on after SIGTERM before it is handed back",
   }),
+  AUDIO_RETENTION_HOURS: setting(whole(0, 1_000_000), {
+    fallback: "24",
+    description: "Audio is erased this long after the last job that uses it ended",
+  }),
+  JOB_RETENTION_HOURS: setting(whole(0, 1_000_000), {
+    fallback: "0",
+    description: "Ended jobs are erased with their transcripts after this time; 0: kept",
+  }),
+  CLEANUP_INTERVAL_MINUTES: setting(whole(1, 10_000), {
+    fallback: "60",
+    description: "How often what is too old is erased",
+  }),
   MAX_AUDIO_SECONDS: setting(whole(1, 1_000_000), { fallback: "36000", description: "Longest audio of a job" }),
 } as const;

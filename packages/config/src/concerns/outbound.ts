@@ -8,6 +8,14 @@ export const outboundSettings = {
   FETCH_ALLOWED_PORTS: setting(list, { fallback: "", description: "Ports that URLs may name besides 80 and 443" }),
   FETCH_TIMEOUT_SECONDS: setting(whole(1, 86_400), { fallback: "300", description: "Longest fetch of an audio URL" }),
   WEBHOOK_SECRET: setting(text, { secret: true, description: "Signing secret of the default tenant, `whsec_…`" }),
+  VERCEL_BYPASS_HOSTS: setting(list, {
+    fallback: "",
+    description: "Hosts whose deliveries carry VERCEL_AUTOMATION_BYPASS_SECRET (over https only)",
+  }),
+  VERCEL_AUTOMATION_BYPASS_SECRET: setting(text, {
+    secret: true,
+    description: "Opens Vercel's deployment protection for deliveries to VERCEL_BYPASS_HOSTS",
+  }),
   WEBHOOK_RETRY_SCHEDULE: setting(list, {
     fallback: "5,300,1800,7200,18000,36000,50400,72000,86400",
     description: "Seconds before each further try of a delivery",

@@ -2,8 +2,10 @@ import type { JobStatus, Segment, Transcript } from "@scribe/domain";
 import { type Database, inTransaction } from "../open-database.ts";
 import { createJob, type Idempotency, type KeptAnswer, type NewJob, readKeptAnswer } from "./create-job.ts";
 import { endJob } from "./end-job.ts";
+import { eraseJob } from "./erase-job.ts";
 import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
 import { readSegments, readTranscript } from "./read-transcript.ts";
+import { type RetryOptions, retryJob } from "./retry-job.ts";
 import type { JobEventRow } from "./write-events.ts";
 
 export interface JobFilter {
@@ -122,28 +124,13 @@ export function tenantJobs(db: Database, tenantId: string) {
      * remove. `live` where it has not ended; null where it is not the tenant's.
      */
     async erase(id: string): Promise<{ audioKeys: string[] } | "live" | null> {
-      return await inTransaction(db, async (client) => {
-        const { rows } = await client.query<{ status: JobStatus; audio_key: string | null }>(
-          "SELECT status, audio_key FROM jobs WHERE id = $1 AND tenant_id = $2 FOR UPDATE",
-          [id, tenantId],
-        );
-        const job = rows[0];
-        if (!job) return null;
-        if (job.status === "pending" || job.status === "processing") return "live";
-        await client.query("DELETE FROM jobs WHERE id = $1", [id]);
-        await client.query(`DELETE FROM idempotency_records WHERE tenant_id = $1 AND response->>'job_id' = $2`, [
-          tenantId,
-          id,
-        ]);
-        // An upload, or a retry's audio, may serve other jobs still.
-        const { rowCount: others } = await client.query("SELECT 1 FROM jobs WHERE audio_key = $1 LIMIT 1", [
-          job.audio_key,
-        ]);
-        if (job.audio_key === null || others === 1) return { audioKeys: [] };
-        await client.query("DELETE FROM uploads WHERE tenant_id = $1 AND storage_key = $2", [tenantId, job.audio_key]);
-        return { audioKeys: [job.audio_key] };
-      });
+      const erased = await inTransaction(db, (client) => eraseJob(client, id, tenantId));
+      return erased === null || erased === "live" ? erased : { audioKeys: erased.audioKeys };
     },
+
+    /** A new job in place of one that failed or was cancelled; see `retryJob`. */
+    retry: (id: string, options: RetryOptions, idempotency?: Idempotency): Promise<JobRow | null> =>
+      retryJob(db, tenantId, id, options, idempotency),
 
     /** Seconds that a URL's audio probably has: the mean of the tenant's last 100 decoded jobs. */
     async estimateAudioSeconds(): Promise<number> {

@@ -1,9 +1,9 @@
 import type { JobStatus, WebhookEvent } from "@scribe/domain";
 import { uuidV7 } from "@scribe/domain";
 import type { PoolClient } from "pg";
+import { insertDelivery } from "../deliveries/insert-delivery.ts";
 import { webhookBody } from "../deliveries/webhook-body.ts";
 import type { Database } from "../open-database.ts";
-import { AT_ONCE } from "../outbox/at-once.ts";
 import type { JobRow } from "./job-row.ts";
 
 export interface JobEventRow {
@@ -44,10 +44,15 @@ export async function tellStatus(db: Database, client: PoolClient, job: JobRow, 
   if (job.webhookUrl === null || !job.webhookEvents.includes(type)) return;
   const sequence = job.webhookSequence + 1;
   const body = await webhookBody(db, client, job, type, sequence);
-  await client.query(
-    `WITH bumped AS (UPDATE jobs SET webhook_sequence = $2 WHERE id = $1)
-     INSERT INTO webhook_deliveries (id, tenant_id, job_id, type, url, body, secret_encrypted, traceparent, next_run_at)
-     VALUES ($3, $4, $1, $5, $6, $7, $8, $9, ${AT_ONCE}) ON CONFLICT DO NOTHING`,
-    [job.id, sequence, uuidV7(), job.tenantId, type, job.webhookUrl, body, job.webhookSecretEncrypted, job.traceparent],
-  );
+  await client.query("UPDATE jobs SET webhook_sequence = $2 WHERE id = $1", [job.id, sequence]);
+  await insertDelivery(client, {
+    id: uuidV7(),
+    tenantId: job.tenantId,
+    jobId: job.id,
+    type,
+    url: job.webhookUrl,
+    body,
+    secretEncrypted: job.webhookSecretEncrypted,
+    traceparent: job.traceparent,
+  });
 }

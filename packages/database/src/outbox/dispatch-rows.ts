@@ -1,4 +1,4 @@
-import type { Database } from "../open-database.ts";
+import { type Database, inTransaction } from "../open-database.ts";
 
 export type OutboxKind = "transcription" | "webhooks";
 
@@ -54,20 +54,52 @@ async function dispatchJobs(db: Database, window: number): Promise<DispatchedRow
   }));
 }
 
+/** Tries that an endpoint has at once, in the window or under way. */
+const ENDPOINT_LIMIT = 4;
+
+/** Held while deliveries are chosen: two dispatchers that count at once would both fill an endpoint's last place. */
+const DELIVERY_CHOICE_LOCK = 7_204_512;
+
+/**
+ * Chooses deliveries for the free places of the window: of each endpoint its oldest, as many as it has places. Endpoints
+ * are found by skipping through the index, so that a long queue at one of them costs the others nothing.
+ */
 async function dispatchDeliveries(db: Database, window: number): Promise<DispatchedRow[]> {
-  const { rows } = await db.pool.query<{ id: string; dispatch: number }>({
-    name: "dispatch-deliveries",
-    text: `UPDATE webhook_deliveries SET dispatched_at = now(), dispatch_count = dispatch_count + 1
-      WHERE id IN (
-        SELECT id FROM webhook_deliveries
-        WHERE status = 'pending' AND dispatched_at IS NULL AND next_run_at <= now() AND (lease_until IS NULL OR lease_until < now())
-        ORDER BY next_run_at
-        LIMIT greatest(0, $1 - (SELECT count(*) FROM webhook_deliveries WHERE dispatched_at IS NOT NULL))
-        FOR UPDATE SKIP LOCKED
-      ) RETURNING id, dispatch_count AS dispatch`,
-    values: [window],
+  return await inTransaction(db, async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [DELIVERY_CHOICE_LOCK]);
+    const { rows } = await client.query<{ id: string; dispatch: number }>({
+      name: "dispatch-deliveries",
+      text: `WITH RECURSIVE endpoints AS (
+          (SELECT endpoint_id FROM webhook_deliveries WHERE status = 'pending' AND dispatched_at IS NULL
+           ORDER BY endpoint_id LIMIT 1)
+          UNION ALL
+          SELECT (
+            SELECT next.endpoint_id FROM webhook_deliveries AS next
+            WHERE next.status = 'pending' AND next.dispatched_at IS NULL AND next.endpoint_id > endpoints.endpoint_id
+            ORDER BY next.endpoint_id LIMIT 1
+          ) FROM endpoints WHERE endpoints.endpoint_id IS NOT NULL
+        ), busy AS (
+          SELECT endpoint_id, count(*) AS tries FROM webhook_deliveries
+          WHERE dispatched_at IS NOT NULL OR lease_until > now() GROUP BY endpoint_id
+        ), chosen AS (
+          SELECT due.id FROM endpoints LEFT JOIN busy USING (endpoint_id) CROSS JOIN LATERAL (
+            SELECT id, next_run_at FROM webhook_deliveries AS delivery
+            WHERE delivery.endpoint_id = endpoints.endpoint_id AND status = 'pending' AND dispatched_at IS NULL
+              AND next_run_at <= now() AND (lease_until IS NULL OR lease_until < now())
+            ORDER BY next_run_at LIMIT greatest(0, $2 - coalesce(busy.tries, 0))
+          ) AS due
+          ORDER BY due.next_run_at
+          LIMIT greatest(0, $1 - (SELECT count(*) FROM webhook_deliveries WHERE dispatched_at IS NOT NULL))
+        )
+        UPDATE webhook_deliveries SET dispatched_at = now(), dispatch_count = dispatch_count + 1
+        WHERE id IN (
+          SELECT id FROM webhook_deliveries JOIN chosen USING (id)
+          WHERE status = 'pending' AND dispatched_at IS NULL FOR UPDATE OF webhook_deliveries SKIP LOCKED
+        ) RETURNING id, dispatch_count AS dispatch`,
+      values: [window, ENDPOINT_LIMIT],
+    });
+    return rows.map((row) => ({ ...row, priority: 1 }));
   });
-  return rows.map((row) => ({ ...row, priority: 1 }));
 }
 
 const TABLES = { transcription: "jobs", webhooks: "webhook_deliveries" } as const;
@@ -106,13 +138,28 @@ export async function undispatch(
   return rowCount ?? 0;
 }
 
-/** Seconds until the next row is due, or null where none waits: the dispatcher sleeps no longer than that. */
-export async function secondsUntilDue(db: Database, kind: OutboxKind): Promise<number | null> {
+/**
+ * Seconds until the next row is due, or null where none waits: the dispatcher sleeps no longer than that. Rows that have
+ * been due for more than `overdueSeconds` are left out: they wait for a place, not for a time.
+ */
+export async function secondsUntilDue(
+  db: Database,
+  kind: OutboxKind,
+  overdueSeconds: number | null = null,
+): Promise<number | null> {
   const waiting = kind === "transcription" ? "status IN ('pending', 'processing')" : "status = 'pending'";
-  const { rows } = await db.pool.query<{ seconds: number | null }>(
-    `SELECT extract(epoch FROM min(greatest(next_run_at, coalesce(lease_until, next_run_at))) - now())::float8 AS seconds
-     FROM ${TABLES[kind]} WHERE ${waiting} AND dispatched_at IS NULL`,
-  );
+  // Two looks at the beginning of an index each, however many rows wait: by time, and by the end of a lease.
+  const first = (column: string, condition: string) =>
+    `(SELECT greatest(next_run_at, lease_until) AS due FROM ${TABLES[kind]}
+      WHERE ${waiting} AND dispatched_at IS NULL AND ${condition}
+        AND ${column} > coalesce(now() - $1 * interval '1 second', '-infinity') ORDER BY ${column} LIMIT 1)`;
+  const { rows } = await db.pool.query<{ seconds: number | null }>({
+    name: `seconds-until-due-${kind}`,
+    text: `SELECT extract(epoch FROM min(due) - now())::float8 AS seconds FROM (
+        ${first("next_run_at", "lease_until IS NULL")} UNION ALL ${first("lease_until", "lease_until IS NOT NULL")}
+      ) AS soonest`,
+    values: [overdueSeconds],
+  });
   const seconds = rows[0]?.seconds ?? null;
   return seconds === null ? null : Math.max(0, seconds);
 }

@@ -1,0 +1,81 @@
+import { audit, runRetention } from "@scribe/database";
+import { RequestError } from "@scribe/domain";
+import { z } from "zod";
+import { defineRoute } from "../openapi/route.ts";
+import { answerSchema } from "../openapi/schemas.ts";
+import { sendJson } from "./send-json.ts";
+
+const cleanupSchema = answerSchema(
+  "CleanupReport",
+  z.object({
+    scanned: z.int().meta({ description: "Rows and objects that were looked at" }),
+    deleted: z.int(),
+    failed: z.int(),
+    errors: z.array(z.string()),
+  }),
+);
+
+const storageSchema = answerSchema(
+  "StorageStats",
+  z.object({
+    backend: z.enum(["local", "s3", "gcs"]),
+    objects: z.int(),
+    bytes: z.int(),
+    disk_free_bytes: z.int().optional(),
+    disk_total_bytes: z.int().optional(),
+  }),
+);
+
+export const runCleanup = defineRoute({
+  method: "post",
+  path: "/api/v1/admin/cleanup",
+  operationId: "runCleanup",
+  summary: "Erase what is too old, now",
+  description: "What the maintenance workers do every CLEANUP_INTERVAL_MINUTES. 409 while one of them is at it.",
+  tag: "Administration",
+  scope: "admin",
+  answers: { 200: { description: "What it came to", schema: cleanupSchema } },
+  handle:
+    ({ db, storage, config }) =>
+    async ({ request, response, caller }) => {
+      const gone = new AbortController();
+      response.once("close", () => gone.abort(new Error("The caller went away.")));
+      const { AUDIO_RETENTION_HOURS: audioHours, JOB_RETENTION_HOURS: jobHours } = config.jobs;
+      const report = await runRetention({
+        db,
+        objects: storage,
+        policy: { audioHours, jobHours },
+        actor: caller.publicId,
+        signal: gone.signal,
+      });
+      if (report === "busy") {
+        throw new RequestError("conflict", "A cleanup is under way.", { retryAfterSeconds: 30 });
+      }
+      await audit(db, { actor: caller.publicId, action: "cleanup.requested", address: request.ip });
+      sendJson(response, 200, report);
+    },
+});
+
+export const getStorageStats = defineRoute({
+  method: "get",
+  path: "/api/v1/admin/storage/stats",
+  operationId: "getStorageStats",
+  summary: "What storage holds",
+  tag: "Administration",
+  scope: "admin",
+  answers: { 200: { description: "Objects and bytes, and the disk's where it is one", schema: storageSchema } },
+  handle:
+    ({ storage }) =>
+    async ({ response }) => {
+      const gone = new AbortController();
+      response.once("close", () => gone.abort(new Error("The caller went away.")));
+      const { backend, objects, bytes, diskFreeBytes, diskTotalBytes } = await storage.usage({ signal: gone.signal });
+      sendJson(response, 200, {
+        backend,
+        objects,
+        bytes,
+        ...(diskFreeBytes === undefined ? {} : { disk_free_bytes: diskFreeBytes }),
+        ...(diskTotalBytes === undefined ? {} : { disk_total_bytes: diskTotalBytes }),
+      });
+    },
+});
