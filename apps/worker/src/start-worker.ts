@@ -2,27 +2,32 @@ import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "@scribe/config";
-import { heartbeat, openDatabase, removeWorker } from "@scribe/database";
+import { durabilityWarnings, heartbeat, openDatabase, removeWorker } from "@scribe/database";
 import { createSyntheticEngine, secondsWithoutAudio } from "@scribe/engine-synthetic";
 import { findFfmpeg } from "@scribe/media";
 import { createOutboundClient } from "@scribe/outbound";
 import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
 import { startSpeechRuntime } from "@scribe/speech";
 import { createLocalStore } from "@scribe/storage";
-import { createMetrics, type Logger } from "@scribe/telemetry";
+import { createMetrics, type Logger, type Registry, showProcess } from "@scribe/telemetry";
+import { vercelBypass } from "@scribe/webhooks";
 import type { FittedEngine, WorkerParts } from "./attempt.ts";
+import { startEcsProtection } from "./ecs-protection.ts";
 import { createEngineGate } from "./engine-gate.ts";
 import { findModel } from "./engines/find-model.ts";
 import { createOnnxEngine } from "./engines/onnx-engine.ts";
 import type { Fail } from "./fail-point.ts";
+import { showGpus } from "./gpu-metrics.ts";
 import { createHeldJobs } from "./held-jobs.ts";
 import { startHealthServer } from "./http/health-server.ts";
+import { showInstance } from "./instance-metrics.ts";
 import { jobSettings } from "./job-settings.ts";
 import { outboundPolicy } from "./outbound-policy.ts";
 import { startMaintenance } from "./roles/maintenance.ts";
 import type { Role } from "./roles/role.ts";
 import { startTranscription } from "./roles/transcription.ts";
 import { startWebhooks } from "./roles/webhooks.ts";
+import { showSpeech } from "./speech-metrics.ts";
 import { makeWorkerId, openWorkFolder } from "./work-folder.ts";
 import { createWorkerMetrics } from "./worker-metrics.ts";
 
@@ -49,6 +54,9 @@ const HEARTBEAT_MS = 5000;
 
 /** What setTimeout can wait for: 24 days, which is never enough for a worker. */
 const LONGEST_TIMER_SECONDS = 2_147_483;
+
+/** Less than the API leaves free, so that jobs that it has accepted still find room for what they fetch. */
+const RESERVE_BYTES = 128 * 1024 * 1024;
 
 /** How long handing back may take after the grace: a statement for each job. */
 const HAND_BACK_MS = 10_000;
@@ -82,6 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       publicUrl: http.PUBLIC_URL ?? `http://127.0.0.1:${http.PORT}`,
     });
     opened.push(() => db.close());
+    for (const warning of await durabilityWarnings(db)) log.warn(warning);
     const queues = await openQueues({ db, log, ...(data.REDIS_URL && { redisUrl: data.REDIS_URL }) });
     opened.push(() => queues.close());
     const notifications = await openNotifications({ db, log, ...(data.REDIS_URL && { redisUrl: data.REDIS_URL }) });
@@ -97,28 +106,55 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       queues,
       log,
       sweepSeconds: jobs.SWEEP_INTERVAL_SECONDS,
+      onRepair: (queue, count) => metrics.repairs.inc({ queue }, count),
+      maxConcurrentJobs: config.limits.MAX_CONCURRENT_JOBS,
       ...(jobs.DISPATCH_WINDOW === undefined ? {} : { window: jobs.DISPATCH_WINDOW }),
     });
     opened.push(() => dispatcher.stop());
     const poke: WorkerParts["poke"] = (kind) => dispatcher.poke(kind);
 
+    showProcess(registry, {
+      version,
+      folders: { data: resolve(data.SCRIBE_DATA_DIR), ...localFolder(config) },
+      dependencies: {
+        postgres: () => db.pool.query("SELECT 1"),
+        ...(queues.backend === "redis" && { redis: () => queues.ping() }),
+      },
+    });
+
     const roles: Role[] = [];
     const wanted = new Set<string>(jobs.WORKER_ROLES);
     const transcribes = wanted.has("transcription");
     const engines = new Map<string, FittedEngine>();
-    if (wanted.has("maintenance")) roles.push(startMaintenance(dispatcher));
+    if (wanted.has("maintenance")) {
+      const policy = { audioHours: jobs.AUDIO_RETENTION_HOURS, jobHours: jobs.JOB_RETENTION_HOURS };
+      const intervalMs = jobs.CLEANUP_INTERVAL_MINUTES * 60_000;
+      const role = startMaintenance(dispatcher, { db, log, objects: storage, policy, intervalMs });
+      opened.push(() => role.close());
+      roles.push(role);
+      const { WORKER_CONCURRENCY: slots, TARGET_WAIT_SECONDS: targetWaitSeconds } = jobs;
+      showInstance(registry, { db, log, slots, targetWaitSeconds });
+    }
     if (wanted.has("webhooks")) {
       const scheduleSeconds = outboundConfig.WEBHOOK_RETRY_SCHEDULE.map(Number);
-      const role = startWebhooks({ db, log, metrics, poke }, { queues, outbound, scheduleSeconds });
+      const headersFor = vercelBypass({
+        hosts: outboundConfig.VERCEL_BYPASS_HOSTS,
+        secret: outboundConfig.VERCEL_AUTOMATION_BYPASS_SECRET,
+      });
+      const role = startWebhooks({ db, log, metrics, poke }, { queues, outbound, scheduleSeconds, headersFor });
       opened.push(() => role.close());
       roles.push(role);
     }
     if (transcribes) {
       const programs = await findFfmpeg({ production: options.production, warn: (message) => log.warn(message) });
-      for (const [name, engine] of openEngines(config, log)) {
+      for (const [name, engine] of openEngines(config, log, registry)) {
         engines.set(name, engine);
         opened.push(() => engine.engine.close());
       }
+      showGpus(registry);
+      metrics.slots.set(jobs.WORKER_CONCURRENCY);
+      const protection = jobs.ECS_AGENT_URI && startEcsProtection({ agentUrl: jobs.ECS_AGENT_URI, log });
+      if (protection) opened.push(() => protection.close());
       const parts: WorkerParts = {
         workerId,
         db,
@@ -127,7 +163,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         programs,
         engines,
         gate: createEngineGate(),
-        held: createHeldJobs((count) => metrics.jobsRunning.set(count)),
+        held: createHeldJobs((count) => {
+          metrics.jobsRunning.set(count);
+          if (protection) protection.hold(count);
+        }),
         notifications,
         workFolder,
         settings: jobSettings(config),
@@ -192,10 +231,19 @@ function openStorage({ data }: Config) {
   if (data.STORAGE_BACKEND !== "local") {
     throw new Error(`STORAGE_BACKEND=${data.STORAGE_BACKEND} is not available in this version`);
   }
-  return createLocalStore({ root: resolve(data.AUDIO_STORAGE_PATH ?? join(data.SCRIBE_DATA_DIR, "audio")) });
+  return createLocalStore({
+    root: resolve(data.AUDIO_STORAGE_PATH ?? join(data.SCRIBE_DATA_DIR, "audio")),
+    reserveBytes: RESERVE_BYTES,
+  });
 }
 
-function openEngines({ speech, http }: Config, log: Logger): Map<string, FittedEngine> {
+/** Where audio lies, if on a disk of our own. */
+function localFolder({ data }: Config): Record<string, string> {
+  if (data.STORAGE_BACKEND !== "local") return {};
+  return { audio: resolve(data.AUDIO_STORAGE_PATH ?? join(data.SCRIBE_DATA_DIR, "audio")) };
+}
+
+function openEngines({ speech, http }: Config, log: Logger, registry: Registry): Map<string, FittedEngine> {
   const providers = speech.EXECUTION_PROVIDERS.flatMap((name) =>
     name === "auto" ? ["cuda", "webgpu", "cpu"] : [name],
   );
@@ -210,6 +258,7 @@ function openEngines({ speech, http }: Config, log: Logger): Map<string, FittedE
     offered: [speech.SCRIBE_MODEL, ...speech.SCRIBE_MODELS],
   };
   const onnx = createOnnxEngine({ runtime, findModel: (name) => findModel(name, places), providers });
+  showSpeech(registry, runtime, onnx);
   const engines = new Map<string, FittedEngine>([["onnx", { engine: onnx }]]);
   if (http.SCRIBE_ENABLE_SYNTHETIC) engines.set("synthetic", { engine: createSyntheticEngine(), secondsWithoutAudio });
   return engines;
