@@ -164,7 +164,7 @@ async function decodeAt(
 }
 
 /** The tokens that say what a window's text is to be: multilingual models are told language and task. */
-export function startTokens(model: ModelFolder, language: string, task: "transcribe" | "translate"): number[] {
+function startTokens(model: ModelFolder, language: string, task: "transcribe" | "translate"): number[] {
   const { startOfTranscript, languages } = model.special;
   const languageToken = languages.get(language);
   const taskToken = model.special[task];

@@ -73,7 +73,7 @@ export async function findAlignment(
 }
 
 /** The heads that follow the speech: the model's own list, or else all of the decoder's upper half. */
-export function alignmentHeads({ config, generation }: ModelFolder): [number, number][] {
+function alignmentHeads({ config, generation }: ModelFolder): [number, number][] {
   const { decoder_layers: layers, decoder_attention_heads: heads } = config;
   const named = (generation.alignment_heads ?? []).filter(([layer, head]) => layer < layers && head < heads);
   if (named.length > 0) return named;
