@@ -4,6 +4,7 @@ import { dbCommand } from "./commands/db.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { modelsCommand } from "./commands/models.ts";
+import { secretsCommand } from "./commands/secrets.ts";
 import { transcribeCommand } from "./commands/transcribe.ts";
 import { upCommand } from "./commands/up.ts";
 import { EXIT, WrongUsage } from "./exit.ts";
@@ -31,7 +32,8 @@ function program(): Command {
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .showHelpAfterError("(--help shows what there is)")
     .exitOverride();
-  for (const add of [upCommand, demoCommand, transcribeCommand, keysCommand, dbCommand, modelsCommand]) add(scribe);
+  for (const add of [upCommand, demoCommand, transcribeCommand, keysCommand, dbCommand, modelsCommand, secretsCommand])
+    add(scribe);
   return scribe;
 }
 

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from "pino";
+import { scrubText } from "./scrub-text.ts";
 
 export type { Logger } from "pino";
 
@@ -28,6 +29,8 @@ export function createLogger({ level, format, name, destination }: LoggerOptions
   const options = {
     level,
     name,
+    // Messages and errors of others may carry what no field's name tells.
+    hooks: { streamWrite: scrubText },
     redact: { paths: REDACTED, censor: "[redacted]" },
     base: { name, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,

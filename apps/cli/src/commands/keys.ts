@@ -1,4 +1,13 @@
-import { createKey, type Database, ensureTenant, type KeyRow, listKeys, revokeKey } from "@scribe/database";
+import {
+  audit,
+  createKey,
+  type Database,
+  ensureTenant,
+  type KeyRow,
+  listKeys,
+  revokeKey,
+  rotateKey,
+} from "@scribe/database";
 import { SCOPES, type Scope } from "@scribe/domain";
 import type { Command } from "commander";
 import { WrongUsage } from "../exit.ts";
@@ -17,18 +26,22 @@ Scopes:
 Examples:
   npm run keys -- create --name laptop --scopes transcribe
   npm run keys -- create --tenant research --name batch --scopes transcribe,manage --expires 90d
-  npm run keys -- revoke sr_Ab12Cd34`;
+  npm run keys -- rotate sr_Ab12Cd34 --overlap 7d
+  npm run keys -- revoke sr_Ab12Cd34
+
+Every act is written to the audit log, with \`cli\` as its actor.`;
 
 interface Options {
   tenant: string;
   name: string;
   scopes: string;
   expires?: string;
+  overlap: string;
   json?: boolean;
 }
 
 export function keysCommand(program: Command): void {
-  const keys = program.command("keys").description("make, list and revoke API keys").addHelpText("after", HELP);
+  const keys = program.command("keys").description("make, list, rotate and revoke API keys").addHelpText("after", HELP);
   keys
     .command("create")
     .description("make a key and print it, once")
@@ -43,6 +56,12 @@ export function keysCommand(program: Command): void {
     .option("--tenant <name>", "whose", DEFAULT_TENANT)
     .action((_options, command: Command) => list(command.optsWithGlobals<Options>()));
   keys
+    .command("rotate <key>")
+    .description("make a key that takes another's place, and print it, once; the old one works on for a while")
+    .option("--tenant <name>", "whose", DEFAULT_TENANT)
+    .option("--overlap <time>", "how long the old one works on, such as 12h or 7d; 0h: not at all", "24h")
+    .action((key: string, _options, command: Command) => rotate(key, command.optsWithGlobals<Options>()));
+  keys
     .command("revoke <key>")
     .description("end a key at once; named by its id or its `sr_…` beginning")
     .option("--tenant <name>", "whose", DEFAULT_TENANT)
@@ -54,7 +73,9 @@ async function create(options: Options): Promise<void> {
   const expiresAt = options.expires === undefined ? null : readExpiry(options.expires, new Date());
   const row = await withDatabase(async (db) => {
     const tenant = await ensureTenant(db, options.tenant);
-    return createKey(db, { tenantId: tenant.id, name: options.name, scopes, expiresAt });
+    const made = await createKey(db, { tenantId: tenant.id, name: options.name, scopes, expiresAt });
+    await audit(db, { tenantId: tenant.id, actor: "cli", action: "key.created", target: made.id, detail: { scopes } });
+    return made;
   });
   if (options.json) return console.log(JSON.stringify({ key: row.key, ...view(row) }));
   console.log(row.key);
@@ -81,17 +102,55 @@ async function list({ tenant, json }: Options): Promise<void> {
   );
 }
 
+async function rotate(key: string, { tenant, overlap, json }: Options): Promise<void> {
+  const overlapSeconds = readDuration(overlap);
+  const { made, oldExpiresAt } = await withDatabase(async (db) => {
+    const found = await findKeyOf(db, tenant, key);
+    const rotated = await rotateKey(db, found.tenantId, found.id, overlapSeconds);
+    if (rotated === null) throw new WrongUsage(`sr_${found.publicId}_… is revoked or has expired; create a new key.`);
+    await audit(db, {
+      tenantId: found.tenantId,
+      actor: "cli",
+      action: "key.rotated",
+      target: found.id,
+      detail: { new_key: rotated.made.id, old_expires_at: rotated.oldExpiresAt.toISOString() },
+    });
+    return rotated;
+  });
+  const until = oldExpiresAt.toISOString();
+  if (json) return console.log(JSON.stringify({ key: made.key, ...view(made), replaces: { expires_at: until } }));
+  console.log(made.key);
+  console.error(`It takes the place of the old key, which works until ${until}. It is not shown again.`);
+}
+
 async function revoke(key: string, { tenant, json }: Options): Promise<void> {
   const row = await withDatabase(async (db) => {
-    const owner = await tenantId(db, tenant);
-    const publicId = /^sr_([A-Za-z0-9]{8})/.exec(key)?.[1];
-    const found = (await listKeys(db, owner)).find((row) => row.id === key || row.publicId === (publicId ?? key));
-    if (!found) throw new WrongUsage(`Tenant "${tenant}" has no key ${publicId ? `sr_${publicId}_…` : key}.`);
-    await revokeKey(db, owner, found.id);
+    const found = await findKeyOf(db, tenant, key);
+    if (await revokeKey(db, found.tenantId, found.id)) {
+      await audit(db, { tenantId: found.tenantId, actor: "cli", action: "key.revoked", target: found.id });
+    }
     return found;
   });
   if (json) return console.log(JSON.stringify({ revoked: true, id: row.id }));
   console.log(`Revoked sr_${row.publicId}_… ("${row.name}").`);
+}
+
+/** A key of a tenant by its id, its public part, or its beginning. */
+async function findKeyOf(db: Database, tenant: string, key: string): Promise<KeyRow> {
+  const owner = await tenantId(db, tenant);
+  const publicId = /^sr_([A-Za-z0-9]{8})/.exec(key)?.[1];
+  const found = (await listKeys(db, owner)).find((row) => row.id === key || row.publicId === (publicId ?? key));
+  if (!found) throw new WrongUsage(`Tenant "${tenant}" has no key ${publicId ? `sr_${publicId}_…` : key}.`);
+  return found;
+}
+
+const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+function readDuration(text: string): number {
+  const [, count = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const seconds = Number(count) * (UNITS[unit] ?? Number.NaN);
+  if (Number.isNaN(seconds) || count === "") throw new WrongUsage(`"${text}" is no time; 12h and 7d are.`);
+  return seconds;
 }
 
 function readScopes(text: string): Scope[] {

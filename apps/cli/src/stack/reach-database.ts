@@ -27,10 +27,15 @@ export interface Reach {
  */
 export async function reachDatabase(config: Config, log: (line: string) => void): Promise<Reach> {
   const { DATABASE_URL, DATABASE_DIRECT_URL, SCRIBE_ENCRYPTION_KEY, SCRIBE_DATA_DIR } = config.data;
+  const encryptionKeyBefore = config.data.SCRIBE_ENCRYPTION_KEY_BEFORE;
   const dataDir = resolve(SCRIBE_DATA_DIR);
   const reach = (url: string, directUrl: string, encryptionKey: Buffer) => ({
     ...{ url, directUrl, encryptionKey, dataDir },
-    open: () => openDatabase({ url, directUrl, encryptionKey, poolSize: POOL_SIZE, applicationName: "scribe-cli" }),
+    open: () =>
+      openDatabase({
+        ...{ url, directUrl, encryptionKey, encryptionKeyBefore },
+        ...{ poolSize: POOL_SIZE, applicationName: "scribe-cli" },
+      }),
   });
   if (DATABASE_URL !== undefined && SCRIBE_ENCRYPTION_KEY !== undefined) {
     const there = reach(DATABASE_URL, DATABASE_DIRECT_URL ?? DATABASE_URL, SCRIBE_ENCRYPTION_KEY);
