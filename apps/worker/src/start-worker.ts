@@ -86,6 +86,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       directUrl: data.DATABASE_DIRECT_URL,
       poolSize: data.DATABASE_POOL_SIZE,
       encryptionKey: data.SCRIBE_ENCRYPTION_KEY,
+      encryptionKeyBefore: data.SCRIBE_ENCRYPTION_KEY_BEFORE,
       applicationName: "scribe-worker",
       publicUrl: http.PUBLIC_URL ?? `http://127.0.0.1:${http.PORT}`,
     });

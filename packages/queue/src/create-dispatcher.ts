@@ -17,6 +17,8 @@ export interface DispatcherOptions {
   log: Logger;
   /** Messages kept in the queue; absent: four for each live slot, at least 16. */
   window?: number | undefined;
+  /** Jobs of one tenant, without a limit of its own, in the queue or at work at once; 0 or absent: no limit. */
+  maxConcurrentJobs?: number | undefined;
   sweepSeconds: number;
   /** Which rows it looks after; a poke of another kind is nothing. */
   kinds?: readonly QueueKind[] | undefined;
@@ -75,7 +77,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       try {
         // Once is enough: either all that is due was taken, or the window is full, and whoever makes room pokes again.
         const startedAt = performance.now();
-        const rows = await dispatchRows(db, kind, await windowOf(kind));
+        const rows = await dispatchRows(db, kind, await windowOf(kind), options.maxConcurrentJobs);
         if (rows.length > 0) await send(rows);
         if (!stopped) await wakeWhenDue((performance.now() - startedAt) / 1000);
       } catch (error) {

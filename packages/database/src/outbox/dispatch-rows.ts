@@ -13,21 +13,28 @@ export interface DispatchedRow {
 /** Width of a priority class: within one, a tenant's share decides. */
 const CLASS_WIDTH = 600_000;
 
+/** Held while jobs are chosen: two dispatchers that count at once would both fill a tenant's last place. */
+const JOB_CHOICE_LOCK = 7_204_514;
+
 /**
  * Chooses jobs for the free places of the window: by priority, then by how many of its tenant's jobs are running or in
- * the window already, then by age. Rows that another dispatcher is taking are passed over.
+ * the window already, then by age. A tenant has no more of them there than its limit of jobs at once.
  */
-async function dispatchJobs(db: Database, window: number): Promise<DispatchedRow[]> {
-  const { rows } = await db.pool.query<{ id: string; dispatch: number; priority: number; share: number }>({
-    name: "dispatch-jobs",
-    text: `WITH free AS (
+async function dispatchJobs(db: Database, window: number, maxConcurrentJobs: number): Promise<DispatchedRow[]> {
+  const { rows } = await inTransaction(db, async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [JOB_CHOICE_LOCK]);
+    return await client.query<{ id: string; dispatch: number; priority: number; share: number }>({
+      name: "dispatch-jobs",
+      text: `WITH free AS (
         SELECT greatest(0, $1 - (SELECT count(*) FROM jobs WHERE dispatched_at IS NOT NULL)) AS places
       ), busy AS (
         SELECT tenant_id, count(*) AS jobs FROM jobs
-        WHERE dispatched_at IS NOT NULL OR (status = 'processing' AND lease_until IS NOT NULL) GROUP BY tenant_id
+        WHERE dispatched_at IS NOT NULL OR (status = 'processing' AND lease_until >= now()) GROUP BY tenant_id
       ), candidates AS (
         SELECT due.id, due.priority, due.created_at,
-          coalesce(busy.jobs, 0) + row_number() OVER (PARTITION BY tenants.id, due.priority ORDER BY due.created_at, due.id) AS share
+          coalesce(busy.jobs, 0) + row_number() OVER (PARTITION BY tenants.id, due.priority ORDER BY due.created_at, due.id) AS share,
+          coalesce(busy.jobs, 0) + row_number() OVER (PARTITION BY tenants.id ORDER BY due.priority, due.created_at, due.id) AS place,
+          coalesce((tenants.limits->>'concurrent_jobs')::int, nullif($2::int, 0), 2147483647) AS places
         FROM tenants LEFT JOIN busy ON busy.tenant_id = tenants.id CROSS JOIN LATERAL (
           SELECT id, priority, created_at FROM jobs
           WHERE tenant_id = tenants.id AND status IN ('pending', 'processing') AND dispatched_at IS NULL
@@ -35,7 +42,7 @@ async function dispatchJobs(db: Database, window: number): Promise<DispatchedRow
           ORDER BY priority, created_at, id LIMIT (SELECT places FROM free)
         ) AS due
       ), chosen AS (
-        SELECT id, share FROM candidates ORDER BY priority, share, created_at, id LIMIT (SELECT places FROM free)
+        SELECT id, share FROM candidates WHERE place <= places ORDER BY priority, share, created_at, id LIMIT (SELECT places FROM free)
       ), locked AS (
         SELECT jobs.id FROM jobs JOIN chosen USING (id)
         WHERE jobs.dispatched_at IS NULL AND jobs.status IN ('pending', 'processing')
@@ -45,7 +52,8 @@ async function dispatchJobs(db: Database, window: number): Promise<DispatchedRow
       UPDATE jobs SET dispatched_at = now(), dispatch_count = dispatch_count + 1
       FROM locked JOIN chosen USING (id) WHERE jobs.id = locked.id
       RETURNING jobs.id, jobs.dispatch_count AS dispatch, jobs.priority, chosen.share::int AS share`,
-    values: [window],
+      values: [window, maxConcurrentJobs],
+    });
   });
   return rows.map(({ id, dispatch, priority, share }) => ({
     id,
@@ -105,8 +113,16 @@ async function dispatchDeliveries(db: Database, window: number): Promise<Dispatc
 const TABLES = { transcription: "jobs", webhooks: "webhook_deliveries" } as const;
 
 /** Puts due rows into the window until it holds `window`; the caller then sends their messages. */
-export async function dispatchRows(db: Database, kind: OutboxKind, window: number): Promise<DispatchedRow[]> {
-  return kind === "transcription" ? await dispatchJobs(db, window) : await dispatchDeliveries(db, window);
+export async function dispatchRows(
+  db: Database,
+  kind: OutboxKind,
+  window: number,
+  /** Of one tenant without a limit of its own; 0: no limit. */
+  maxConcurrentJobs = 0,
+): Promise<DispatchedRow[]> {
+  return kind === "transcription"
+    ? await dispatchJobs(db, window, maxConcurrentJobs)
+    : await dispatchDeliveries(db, window);
 }
 
 /** Rows whose message was sent longer ago than `seconds` and that nobody has claimed. */
