@@ -1,8 +1,8 @@
-import { embed, joinedProjection, vocabularyParts } from "./build-decoder.ts";
+import { embed, joinedProjection } from "./build-decoder.ts";
 import type { Vocabulary } from "./build-token-choice.ts";
 import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
 import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
-import type { NetworkWeights } from "./network-weights.ts";
+import type { DecoderLayer, NetworkWeights } from "./network-weights.ts";
 import { type Arithmetic, Projections } from "./projection.ts";
 
 export type AlignmentOptions = {
@@ -23,6 +23,7 @@ export function buildAlignment(g: GraphBuilder, weights: NetworkWeights, options
   const { arithmetic, vocabulary } = options;
   const headCount = config.decoder_attention_heads;
   const headSize = config.d_model / headCount;
+  const cut = vocabulary.endOfText;
   const lastLayer = Math.max(...options.heads.map(([layer]) => layer));
 
   const ids = g.input("ids", "int32", ["rows", "length"]);
@@ -39,14 +40,14 @@ export function buildAlignment(g: GraphBuilder, weights: NetworkWeights, options
     g.constant("int32", [1], []),
   ]);
   let state: Residual = { stream: embed(g, weights, ids, places, arithmetic), normed: "" };
-  state.normed = normalize(g, state.stream, weights.norm("decoder.layers.0.self_attn_layer_norm"));
+  state.normed = normalize(g, state.stream, weights.decoderLayer(0).selfNorm);
 
   const scores = new Map<string, string>();
   const multiply = new Projections(g, arithmetic);
   for (let i = 0; i < lastLayer; i++) {
     const before = beforeCross(g, weights, multiply, i, state);
     lookAtHeads(g, options.heads, i, before.query, headCount, headSize, scores);
-    state = afterCross(g, weights, multiply, i, before);
+    state = afterCross(g, weights, multiply, i, cut, before);
   }
   const last = beforeCross(g, weights, multiply, lastLayer, state);
   lookAtHeads(g, options.heads, lastLayer, last.query, headCount, headSize, scores);
@@ -56,11 +57,11 @@ export function buildAlignment(g: GraphBuilder, weights: NetworkWeights, options
 
   const yes = g.subgraph("rest");
   const inside = new Projections(yes, arithmetic);
-  state = afterCross(yes, weights, inside, lastLayer, last);
+  state = afterCross(yes, weights, inside, lastLayer, cut, last);
   for (let i = lastLayer + 1; i < config.decoder_layers; i++) {
-    state = afterCross(yes, weights, inside, i, beforeCross(yes, weights, inside, i, state));
+    state = afterCross(yes, weights, inside, i, cut, beforeCross(yes, weights, inside, i, state));
   }
-  const logits = inside.apply(state.normed, vocabularyParts(weights, vocabulary)[0]);
+  const logits = inside.apply(state.normed, weights.logits(vocabulary.endOfText).linears[0]);
   const outside = yes.op("GreaterOrEqual", ["targets", yes.constant("int32", [vocabulary.endOfText], [])]);
   const safe = yes.op("Where", [outside, yes.constant("int32", [0], []), "targets"]);
   const column = yes.op("Unsqueeze", [safe, yes.ids(-1)]);
@@ -82,16 +83,16 @@ type Residual = { stream: string; normed: string };
 /** A layer up to the query of its cross-attention. */
 function beforeCross(g: GraphBuilder, weights: NetworkWeights, multiply: Projections, i: number, state: Residual) {
   const prefix = `decoder.layers.${i}`;
-  const self = weights.attention(`${prefix}.self_attn`);
-  const joined = multiply.apply(state.normed, joinedProjection(`${prefix}.self_attn.qkv`, self));
+  const layer = weights.decoderLayer(i);
+  const joined = multiply.apply(state.normed, joinedProjection(`${prefix}.self_attn.qkv`, layer.self));
   const parts = g.ops("Split", [joined], 3, { attributes: { axis: { int: -1 }, num_outputs: { int: 3 } } });
   const attended = g.op("MultiHeadAttention", parts, {
     domain: MICROSOFT,
     attributes: { num_heads: { int: weights.config.decoder_attention_heads }, unidirectional: { int: 1 } },
   });
-  const norm = weights.norm(`${prefix}.encoder_attn_layer_norm`);
-  const { normed, stream } = addAndNormalize(g, multiply.multiply(attended, self.out), state.stream, norm);
-  return { stream, query: multiply.apply(normed, weights.linear(`${prefix}.encoder_attn.q_proj`)) };
+  const own = multiply.multiply(attended, layer.self.out);
+  const { normed, stream } = addAndNormalize(g, own, state.stream, layer.crossNorm);
+  return { layer, stream, query: multiply.apply(normed, layer.crossQuery) };
 }
 
 /** A layer from its cross-attention on. */
@@ -100,19 +101,19 @@ function afterCross(
   weights: NetworkWeights,
   multiply: Projections,
   i: number,
-  before: { stream: string; query: string },
+  cut: number,
+  before: { layer: DecoderLayer; stream: string; query: string },
 ): Residual {
-  const prefix = `decoder.layers.${i}`;
+  const { layer } = before;
   const looked = g.op("MultiHeadAttention", [before.query, `cross_key.${i}`, `cross_value.${i}`], {
     domain: MICROSOFT,
     attributes: { num_heads: { int: weights.config.decoder_attention_heads } },
   });
-  const out = multiply.multiply(looked, weights.linear(`${prefix}.encoder_attn.out_proj`));
-  const layer = weights.layer("decoder", i);
+  const out = multiply.multiply(looked, layer.crossOut);
   const { normed, stream } = addAndNormalize(g, out, before.stream, layer.finalNorm);
-  const next =
-    i + 1 < weights.config.decoder_layers ? `decoder.layers.${i + 1}.self_attn_layer_norm` : "decoder.layer_norm";
-  return addAndNormalize(g, feedForward(g, multiply, normed, layer.up, layer.down), stream, weights.norm(next));
+  const isLast = i + 1 === weights.config.decoder_layers;
+  const next = isLast ? weights.logits(cut).norm : weights.decoderLayer(i + 1).selfNorm;
+  return addAndNormalize(g, feedForward(g, multiply, normed, layer.up, layer.down), stream, next);
 }
 
 /** Scaled scores `[rows, 1, length, positions]` of the wanted heads of a layer. */

@@ -105,37 +105,36 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
   const total = g.op("Add", [past, counts]);
   const lastPlace = g.op("Sub", [total, int32(1)]);
   const longest = g.op("ReduceMax", [total, g.ids(0)], { attributes: { keepdims: { int: 0 } } });
-  let normed = normalize(g, stream, weights.norm("decoder.layers.0.self_attn_layer_norm"));
+  const toLogits = weights.logits(vocabulary.endOfText);
+  let layer = weights.decoderLayer(0);
+  let normed = normalize(g, stream, layer.selfNorm);
   const cacheOut: string[] = [];
   for (const i of layers) {
-    const prefix = `decoder.layers.${i}`;
-    const layer = weights.layer("decoder", i);
-    const joined = multiply.apply(normed, joinedProjection(`${prefix}.self_attn.qkv`, layer.self));
+    const joined = multiply.apply(normed, joinedProjection(`decoder.layers.${i}.self_attn.qkv`, layer.self));
     const attended = g.ops("GroupQueryAttention", [joined, "", "", ...cacheIn[i], lastPlace, longest], 3, {
       domain: MICROSOFT,
       attributes: { num_heads: { int: heads }, kv_num_heads: { int: heads } },
     });
     cacheOut.push(attended[1], attended[2]);
-    const crossNorm = weights.norm(`${prefix}.encoder_attn_layer_norm`);
-    ({ normed, stream } = addAndNormalize(g, multiply.multiply(attended[0], layer.self.out), stream, crossNorm));
+    ({ normed, stream } = addAndNormalize(g, multiply.multiply(attended[0], layer.self.out), stream, layer.crossNorm));
 
-    const query = multiply.apply(normed, weights.linear(`${prefix}.encoder_attn.q_proj`));
+    const query = multiply.apply(normed, layer.crossQuery);
     const looked = g.op("MultiHeadAttention", [query, `cross_key.${i}`, `cross_value.${i}`], {
       domain: MICROSOFT,
       attributes: { num_heads: { int: heads } },
     });
-    const out = multiply.multiply(looked, weights.linear(`${prefix}.encoder_attn.out_proj`));
-    ({ normed, stream } = addAndNormalize(g, out, stream, layer.finalNorm));
-    const next = i + 1 < layers.length ? `decoder.layers.${i + 1}.self_attn_layer_norm` : "decoder.layer_norm";
+    ({ normed, stream } = addAndNormalize(g, multiply.multiply(looked, layer.crossOut), stream, layer.finalNorm));
     const fed = feedForward(g, multiply, normed, layer.up, layer.down);
-    ({ normed, stream } = addAndNormalize(g, fed, stream, weights.norm(next)));
+    if (i + 1 < layers.length) layer = weights.decoderLayer(i + 1);
+    const next = i + 1 < layers.length ? layer.selfNorm : toLogits.norm;
+    ({ normed, stream } = addAndNormalize(g, fed, stream, next));
   }
 
   // Only the hidden states after which logits are wanted meet the vocabulary.
   const rowStarts = g.op("Mul", [g.op("Range", [int32(0), toInt32(scalar(rows)), int32(1)]), toInt32(length)]);
   const flat = g.op("Reshape", [normed, g.ids(-1, width)]);
   const wanted = g.op("Gather", [flat, g.op("Add", [g.op("Unsqueeze", [rowStarts, g.ids(1)]), at])]);
-  const [text, rest] = vocabularyParts(weights, vocabulary).map((part) => multiply.apply(wanted, part));
+  const [text, rest] = toLogits.linears.map((part) => multiply.apply(wanted, part));
   const logits = logitsIfWanted(g, text, rest);
   const choose = (part: string, suppress: string) => {
     const after = g.op("Gather", [part, g.constant("int64", [-1], [])], { attributes: { axis: { int: 1 } } });
@@ -214,20 +213,6 @@ export function joinedProjection(
     row += part.outputs;
   }
   return { name, weights, bias, inputs: query.inputs, outputs };
-}
-
-/** The matrix to logits in two parts: text, and what lies above it. */
-export function vocabularyParts(weights: NetworkWeights, vocabulary: Vocabulary): [Linear, Linear] {
-  const width = weights.config.d_model;
-  const all = weights.logits();
-  const cut = vocabulary.endOfText * width;
-  const part = (name: string, values: Float32Array) => ({
-    name: `logits.${name}`,
-    weights: values,
-    inputs: width,
-    outputs: values.length / width,
-  });
-  return [part("text", all.subarray(0, cut)), part("rest", all.subarray(cut))];
 }
 
 /** All logits as one where the caller asked for them, nothing otherwise: they are large. */

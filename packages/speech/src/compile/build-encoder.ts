@@ -30,32 +30,34 @@ export function buildEncoder(g: GraphBuilder, weights: NetworkWeights, options: 
     g.weight("encoder.embed_positions", "float32", [positions, width], () => bytes(places)),
   ]);
 
-  let normed = normalize(g, stream, weights.norm("encoder.layers.0.self_attn_layer_norm"));
+  const last = weights.crossInputs();
+  let layer = weights.encoderLayer(0);
+  let normed = normalize(g, stream, layer.selfNorm);
   for (let i = 0; i < config.encoder_layers; i++) {
-    const layer = weights.layer("encoder", i);
     const { query, key, value, out } = layer.self;
-    const parts = [query, key, value].map((linear) => multiply.multiply(normed, linear).value);
+    // The attention adds the biases in passing.
+    const parts = [query, key, value].map((linear) => multiply.apply(normed, { ...linear, bias: undefined }));
     const bias = attentionBias(g, `encoder.layers.${i}.self_attn`, [query, key, value]);
     const mixed = g.op("MultiHeadAttention", [...parts, bias], {
       domain: MICROSOFT,
       attributes: { num_heads: { int: config.encoder_attention_heads } },
     });
     ({ normed, stream } = addAndNormalize(g, multiply.multiply(mixed, out), stream, layer.finalNorm));
-    const next = i + 1 < config.encoder_layers ? `encoder.layers.${i + 1}.self_attn_layer_norm` : "encoder.layer_norm";
     const fed = feedForward(g, multiply, normed, layer.up, layer.down);
-    ({ normed, stream } = addAndNormalize(g, fed, stream, weights.norm(next)));
+    if (i + 1 < config.encoder_layers) layer = weights.encoderLayer(i + 1);
+    const next = i + 1 < config.encoder_layers ? layer.selfNorm : last.norm;
+    ({ normed, stream } = addAndNormalize(g, fed, stream, next));
   }
-  g.output("hidden", normed, "float32", ["batch", positions, width]);
+  const factors = g.weight("encoder.factors", "float32", [width], () => bytes(last.factors));
+  g.output("hidden", g.op("Mul", [normed, factors]), "float32", ["batch", positions, width]);
 
   const heads = config.decoder_attention_heads;
   const dims = [0, positions, heads, width / heads];
-  for (let i = 0; i < config.decoder_layers; i++) {
-    for (const [kind, part] of Object.entries({ key: "k_proj", value: "v_proj" })) {
-      const linear = weights.linear(`decoder.layers.${i}.encoder_attn.${part}`);
-      const split = g.op("Reshape", [multiply.apply(normed, linear), g.ids(...dims)]);
-      const turned = g.op("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
-      g.output(`cross_${kind}.${i}`, turned, "float32", ["batch", heads, positions, width / heads]);
-    }
+  for (const [i, linear] of last.linears.entries()) {
+    const split = g.op("Reshape", [multiply.apply(normed, linear), g.ids(...dims)]);
+    const turned = g.op("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
+    const name = `cross_${i % 2 === 0 ? "key" : "value"}.${i >> 1}`;
+    g.output(name, turned, "float32", ["batch", heads, positions, width / heads]);
   }
 }
 

@@ -103,7 +103,7 @@ async function writeGraphs(model: ModelFolder, folder: string, options: CompileO
   const tensors = openSafetensors(model.folder);
   const file = new WeightFile(join(folder, "weights.bin"));
   try {
-    const weights = new NetworkWeights(config, tensors);
+    const weights = new NetworkWeights(config, tensors, options.precision === "int8");
     for (const [name, build] of Object.entries(builders)) {
       options.signal?.throwIfAborted();
       const graph = new GraphBuilder(file);

@@ -1,5 +1,5 @@
 import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
-import { quantizeBlocks, quantizeOutputs } from "./quantize-weights.ts";
+import { quantizeBlocks, quantizeOutputs, type RowQuantized } from "./quantize-weights.ts";
 
 /**
  * How a matrix product is computed: `fp32`; `rows`, 8 bit with one scale a row of activations and one an output of the
@@ -14,6 +14,8 @@ export type Linear = {
   inputs: number;
   outputs: number;
   bias?: Float32Array | undefined;
+  /** A bound that no input lies below, where it is much nearer to zero than the largest inputs. */
+  lowest?: number;
 };
 
 /** A product whose bias, if any, is still to be added: several operators can do so in passing. */
@@ -23,7 +25,7 @@ export type Projected = { value: string; bias: string };
 export class Projections {
   readonly #graph: GraphBuilder;
   readonly #arithmetic: Arithmetic;
-  readonly #quantized = new Map<string, { values: string; scale: string }>();
+  readonly #quantized = new Map<string, QuantizedRows>();
 
   constructor(graph: GraphBuilder, arithmetic: Arithmetic) {
     this.#graph = graph;
@@ -50,28 +52,52 @@ export class Projections {
     return this.#graph.op("MatMul", [x, this.#graph.weight(`${name}.fp32`, "float32", [inputs, outputs], make)]);
   }
 
-  #rows(x: string, { name, weights, inputs, outputs }: Linear): string {
+  #rows(x: string, { name, weights, inputs, outputs, lowest }: Linear): string {
     const g = this.#graph;
     const quantized = once(() => quantizeOutputs(weights, outputs, inputs));
     const values = g.weight(`${name}.int8`, "int8", [inputs, outputs], () => bytes(quantized().values));
     const scales = g.weight(`${name}.scales`, "float32", [outputs], () => bytes(quantized().scales));
-    const row = this.#quantizeRows(x, inputs);
-    const sums = g.op("MatMulIntegerToFloat", [row.values, values, g.float(1), scales], { domain: MICROSOFT });
-    return g.op("Mul", [sums, row.scale]);
+    const row = lowest === undefined ? this.#quantizeRows(x, inputs) : this.#quantizeFrom(lowest, x, inputs);
+    const zero = row.zero ? [row.zero] : [];
+    const factors = [g.float(1), scales];
+    const sums = g.op("MatMulIntegerToFloat", [row.values, values, ...factors, ...zero], { domain: MICROSOFT });
+    const product = g.op("Mul", [sums, row.scale]);
+    if (row.lift === undefined) return product;
+    const ones = g.weight(`${name}.sums`, "float32", [outputs], () => bytes(sumsOf(quantized(), outputs)));
+    return g.op("Sub", [product, g.op("Mul", [row.lift, ones])]);
   }
 
   /** 8 bit values of each row by its own largest, and the scale `[…, 1]`. */
-  #quantizeRows(x: string, inputs: number): { values: string; scale: string } {
+  #quantizeRows(x: string, inputs: number): QuantizedRows {
     const known = this.#quantized.get(x);
     if (known) return known;
     const g = this.#graph;
     const largest = g.op("ReduceMax", [g.op("Abs", [x]), g.ids(-1)], { attributes: { keepdims: { int: 1 } } });
     // A row of zeros must not be divided by zero.
     const scale = g.op("Max", [g.op("Mul", [largest, g.float(1 / 127)]), g.float(1e-20)]);
-    const attributes = { axis: { int: -1 }, block_size: { int: inputs }, output_dtype: { int: TYPES.int8 } };
-    const row = { values: g.op("QuantizeLinear", [x, scale], { attributes }), scale };
+    // Unsigned values around 128: signed ones have no fast kernel on x64.
+    const middle = g.op("Cast", [g.op("Add", [g.op("Mul", [scale, g.float(0)]), g.float(128)])], {
+      attributes: { to: { int: TYPES.uint8 } },
+    });
+    const attributes = { axis: { int: -1 }, block_size: { int: inputs } };
+    const zero = g.constant("uint8", [128], []);
+    const row = { values: g.op("QuantizeLinear", [x, scale, middle], { attributes }), scale, zero };
     this.#quantized.set(x, row);
     return row;
+  }
+
+  /** The same in unsigned values from a known lowest on; `lift` is what every value of a row was raised by. */
+  #quantizeFrom(lowest: number, x: string, inputs: number): QuantizedRows {
+    const g = this.#graph;
+    const largest = g.op("ReduceMax", [x, g.ids(-1)], { attributes: { keepdims: { int: 1 } } });
+    const scale = g.op("Mul", [g.op("Sub", [g.op("Max", [largest, g.float(0)]), g.float(lowest)]), g.float(1 / 254)]);
+    const zero = g.op("Cast", [g.op("Round", [g.op("Div", [g.float(-lowest), scale])])], {
+      attributes: { to: { int: TYPES.uint8 } },
+    });
+    const attributes = { axis: { int: -1 }, block_size: { int: inputs } };
+    const values = g.op("QuantizeLinear", [x, scale, zero], { attributes });
+    const lift = g.op("Mul", [scale, g.op("Cast", [zero], { attributes: { to: { int: TYPES.float32 } } })]);
+    return { values, scale, lift };
   }
 
   #blocks(x: string, { name, weights, inputs, outputs }: Linear, bias: string): string {
@@ -89,6 +115,15 @@ export class Projections {
       attributes,
     });
   }
+}
+
+type QuantizedRows = { values: string; scale: string; zero?: string; lift?: string };
+
+/** What each output is for inputs that are all 1. */
+function sumsOf({ values, scales }: RowQuantized, outputs: number): Float32Array {
+  const sums = new Float32Array(outputs);
+  for (let i = 0; i < values.length; i++) sums[i % outputs] += values[i];
+  return sums.map((sum, o) => sum * scales[o]);
 }
 
 /** The largest block, up to 128, that divides the inputs. */

@@ -2,6 +2,7 @@
 export type RowQuantized = { values: Int8Array; scales: Float32Array };
 
 const SMALLEST_SCALE = 1e-8;
+const STRIP = 32;
 
 /**
  * Symmetric 8 bit quantization with one scale an output: `weights[o][i] ≈ values[i][o] * scales[o]`, |values| ≤ 127.
@@ -10,12 +11,16 @@ export function quantizeOutputs(weights: Float32Array, outputs: number, inputs: 
   const values = new Int8Array(weights.length);
   const scales = new Float32Array(outputs);
   for (let o = 0; o < outputs; o++) {
-    const row = weights.subarray(o * inputs, (o + 1) * inputs);
-    let largest = 0;
-    for (const weight of row) largest = Math.max(largest, Math.abs(weight));
-    const scale = Math.fround(Math.max(largest / 127, SMALLEST_SCALE));
-    scales[o] = scale;
-    for (let i = 0; i < inputs; i++) values[i * outputs + o] = Math.round(row[i] / scale);
+    const largest = largestOf(weights, o * inputs, (o + 1) * inputs);
+    scales[o] = Math.max(largest / 127, SMALLEST_SCALE);
+  }
+  // In strips of inputs, so that the transposed rows being written stay in the processor's cache.
+  for (let left = 0; left < inputs; left += STRIP) {
+    const right = Math.min(left + STRIP, inputs);
+    for (let o = 0; o < outputs; o++) {
+      const scale = scales[o];
+      for (let i = left; i < right; i++) values[i * outputs + o] = Math.round(weights[o * inputs + i] / scale);
+    }
   }
   return { values, scales };
 }
@@ -37,8 +42,7 @@ export function quantizeBlocks(
   const scales = new Float32Array(outputs * blocks);
   for (let block = 0; block < outputs * blocks; block++) {
     const from = block * blockSize;
-    let largest = 0;
-    for (let i = from; i < from + blockSize; i++) largest = Math.max(largest, Math.abs(weights[i]));
+    const largest = largestOf(weights, from, from + blockSize);
     const scale = Math.fround(Math.max(largest / (middle - 1), SMALLEST_SCALE));
     scales[block] = scale;
     for (let i = from; i < from + blockSize; i++) {
@@ -48,4 +52,13 @@ export function quantizeBlocks(
     }
   }
   return { values, scales };
+}
+
+function largestOf(values: Float32Array, from: number, to: number): number {
+  let largest = 0;
+  for (let i = from; i < to; i++) {
+    const value = Math.abs(values[i]);
+    if (value > largest) largest = value;
+  }
+  return largest;
 }

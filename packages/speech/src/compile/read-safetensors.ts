@@ -109,7 +109,7 @@ function readHeader(descriptor: number, file: string): [string, Place][] {
 function readTensor({ descriptor, file, type, shape, offset }: Place): Float32Array {
   const bytes = readBytes(descriptor, offset, elements(shape) * BYTES[type], file);
   if (type === "F32") return new Float32Array(bytes.buffer);
-  if (type === "F16") return Float32Array.from(new Float16Array(bytes.buffer));
+  if (type === "F16") return new Float32Array(new Float16Array(bytes.buffer));
   const halves = new Uint16Array(bytes.buffer);
   const wide = new Uint32Array(halves.length);
   for (let i = 0; i < halves.length; i++) wide[i] = halves[i] << 16;

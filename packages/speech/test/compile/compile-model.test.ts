@@ -1,0 +1,136 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { compileModel, type Precision } from "../../src/compile/compile-model.ts";
+import { CompiledModel } from "../../src/compile/compiled-model.ts";
+import type { ModelFolder } from "../../src/model/read-model-folder.ts";
+import { decodeRows } from "./decode-rows.ts";
+import { randomModel } from "./fixture-model.ts";
+
+const HEADS = [
+  [0, 1],
+  [1, 0],
+] as const;
+const CPU = { executionProviders: ["cpu"], intraOpThreads: 1 };
+
+let folder: string;
+let cacheFolder: string;
+let model: ModelFolder;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "model-"));
+  cacheFolder = join(folder, "cache");
+  model = randomModel(folder);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const settings = (precision: Precision = "fp32") => {
+  return { modelHash: "hash", precision, alignmentHeads: HEADS, cacheFolder };
+};
+
+async function open(precision: Precision) {
+  return CompiledModel.open(model, await compileModel(model, settings(precision)), HEADS, CPU);
+}
+
+function mel(windows: number): Float32Array {
+  return Float32Array.from({ length: windows * 8 * 20 }, (_, i) => Math.sin(i * 0.37) + Math.cos(i * i * 0.011));
+}
+
+describe("the cache of compiled models", () => {
+  test("the second compilation finds the first's graphs; other options do not", async () => {
+    const first = await compileModel(model, settings());
+    expect(await compileModel(model, settings())).toEqual(first);
+    expect((await compileModel(model, settings("int8"))).folder).not.toBe(first.folder);
+    expect((await compileModel(model, { ...settings(), modelHash: "other" })).folder).not.toBe(first.folder);
+    expect(readdirSync(cacheFolder)).toHaveLength(3);
+  });
+
+  test("compilations that race end with one whole folder", async () => {
+    const all = await Promise.all([1, 2, 3].map(() => compileModel(model, settings())));
+    expect(new Set(all.map((files) => files.folder)).size).toBe(1);
+    expect(readdirSync(cacheFolder)).toHaveLength(1);
+    await (await open("fp32")).close();
+  });
+
+  test("a damaged folder is compiled again, what a killed process left is swept", async () => {
+    const { folder: made } = await compileModel(model, settings());
+    truncateSync(join(made, "weights.bin"), 100);
+    const left = join(cacheFolder, "key.1.left.tmp");
+    mkdirSync(left);
+    utimesSync(left, 1, 1);
+    await (await open("fp32")).close();
+    expect(readdirSync(cacheFolder)).toHaveLength(1);
+  });
+
+  test("leaves nothing behind when it is stopped or the model is bad", async () => {
+    const stopped = compileModel(model, { ...settings(), signal: AbortSignal.abort() });
+    await expect(stopped).rejects.toThrow("abort");
+    const heads = [[5, 0]] as const;
+    await expect(compileModel(model, { ...settings(), alignmentHeads: heads })).rejects.toThrow("head [5, 0]");
+    model.config.vocab_size = 65;
+    await expect(compileModel(model, settings())).rejects.toThrow("config.json asks for");
+    expect(readdirSync(cacheFolder)).toEqual([]);
+  });
+});
+
+describe.each<Precision>(["fp32", "int8"])("a compiled model in %s", (precision) => {
+  test("encodes, steps, and decodes rows alone, joined and permuted to the same tokens", async () => {
+    const network = await open(precision);
+    const audio = await network.encode(mel(5), 5);
+    const requests = [0, 1, 2, 3, 4].map((row) => {
+      return { audio, row, timed: row % 2 === 0, previous: [3, 5, 7, 9].slice(0, row) };
+    });
+    const limits = { maximumTokens: 20, rounds: 3 };
+    const joined = await decodeRows(model, network, requests, { ...limits, width: 5 });
+    const reversed = await decodeRows(model, network, requests.toReversed(), { ...limits, width: 2, rounds: 5 });
+    expect(reversed.toReversed()).toEqual(joined);
+    for (const i of [0, 4]) expect(await decodeRows(model, network, [requests[i]], limits)).toEqual([joined[i]]);
+    audio.release();
+    await expect(network.prefill(audio, [0], [[1]], [0])).rejects.toThrow("released");
+    await network.close();
+  });
+
+  test("steps give what the whole prompt gives", async () => {
+    const network = await open(precision);
+    const audio = await network.encode(mel(2), 2);
+    const tokens = [41, 43, 5, 6, 7];
+    const whole = await network.prefill(audio, [1], [tokens], [4]);
+    const begun = await network.prefill(audio, [0, 1], [tokens.slice(0, 2), tokens.slice(0, 2)], [1]);
+    let last = new Float32Array();
+    for (const token of tokens.slice(2)) last = (await network.step(begun.state, [1, token])).slice(64);
+    for (const [i, logit] of last.entries()) expect(logit).toBeCloseTo(whole.logits[i], precision === "fp32" ? 4 : 1);
+    await network.close();
+  });
+
+  test("aligns windows of different lengths in one run", async () => {
+    const network = await open(precision);
+    const audio = await network.encode(mel(2), 2);
+    const windows = [
+      { audio, row: 0, tokens: [41, 43, 1, 2, 3, 40] },
+      { audio, row: 1, tokens: [41, 43, 8, 40] },
+    ];
+    const together = await network.alignRows(windows);
+    for (const [i, window] of windows.entries()) {
+      const [alone] = await network.alignRows([window]);
+      const digits = precision === "fp32" ? 4 : 2;
+      for (const [k, score] of alone.scores.entries()) expect(together[i].scores[k]).toBeCloseTo(score, digits);
+    }
+    const { weights, positions, probabilities } = await network.align(audio, 0, windows[0].tokens, [HEADS[1]], 40);
+    expect(positions).toBe(10);
+    expect(weights.subarray(0, 10).reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect(probabilities).toHaveLength(5);
+    await expect(network.align(audio, 0, [41, 43], [[0, 0]], 40)).rejects.toThrow("head [0,0]");
+    await network.close();
+  });
+});
+
+test("a model compiled without alignment heads does not align", async () => {
+  const files = await compileModel(model, { ...settings(), alignmentHeads: [] });
+  const network = await CompiledModel.open(model, files, [], CPU);
+  expect(network.canAlign).toBe(false);
+  const audio = await network.encode(mel(1), 1);
+  await expect(network.align(audio, 0, [41, 43], [], 40)).rejects.toThrow("without alignment");
+  const long = Array.from({ length: 40 }, () => 1);
+  await expect(network.prefill(audio, [0], [long], [39])).rejects.toThrow("too long");
+  await network.close();
+});
