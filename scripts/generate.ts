@@ -1,8 +1,10 @@
-// Writes what is made from the configuration schema: .env.example, and the table in README.md between its markers.
+// Writes what is made from the code: .env.example and the table in README.md between its markers from the configuration
+// schema, docs/metrics.md from the catalogue of metrics.
 // `--check` writes nothing and fails where one of them is stale.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configTable, envExample } from "../packages/config/src/index.ts";
+import { metricsPage } from "../packages/telemetry/src/index.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const BEGIN = "<!-- settings: made by `npm run generate` -->";
@@ -16,6 +18,7 @@ function generated(): Map<string, string> {
   if (begin < 0 || end < begin) throw new Error(`README.md lacks its markers ${BEGIN} and ${END}`);
   return new Map([
     [".env.example", envExample()],
+    ["docs/metrics.md", metricsPage()],
     ["README.md", `${readme.slice(0, begin + BEGIN.length)}\n\n${configTable()}\n${readme.slice(end)}`],
   ]);
 }

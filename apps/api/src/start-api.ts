@@ -1,9 +1,10 @@
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, ConfigError } from "@scribe/config";
 import { durabilityWarnings, openDatabase } from "@scribe/database";
 import { createOutboundClient } from "@scribe/outbound";
 import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
-import type { Logger } from "@scribe/telemetry";
+import { type Logger, showProcess } from "@scribe/telemetry";
 import { vercelBypass } from "@scribe/webhooks";
 import type { Api } from "./api.ts";
 import { createApiMetrics } from "./api-metrics.ts";
@@ -76,6 +77,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
     for (const warning of await durabilityWarnings(db)) log.warn(warning);
     await ensureAdminKey(db, { key: adminKey, webhookSecret: outbound.WEBHOOK_SECRET });
 
+    const metrics = createApiMetrics();
     const queues = await openQueues({ redisUrl: data.REDIS_URL, db, log });
     closing.defer(() => queues.close());
     const notifications = await openNotifications({ redisUrl: data.REDIS_URL, db, log });
@@ -85,7 +87,9 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
       queues,
       log,
       window: jobs.DISPATCH_WINDOW,
+      maxConcurrentJobs: limits.MAX_CONCURRENT_JOBS,
       sweepSeconds: jobs.SWEEP_INTERVAL_SECONDS,
+      onRepair: (queue, count) => metrics.repairs.inc({ queue }, count),
     });
     closing.defer(() => dispatcher.stop());
     const queueSize = watchQueueSize(db, log);
@@ -102,7 +106,6 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
       secret: outbound.VERCEL_AUTOMATION_BYPASS_SECRET,
     });
 
-    const metrics = createApiMetrics();
     const uploadSlots = createUploadSlots({ max: limits.MAX_UPLOADS, maxPerKey: limits.MAX_UPLOADS_PER_KEY });
     const links = createLinkSigner(data.SCRIBE_ENCRYPTION_KEY, data.SCRIBE_ENCRYPTION_KEY_BEFORE);
     const lifecycle = newLifecycle();
@@ -131,6 +134,19 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
       queueSize: queueSize.read,
       version: readVersion(),
     } satisfies Api);
+
+    const audioFolder = data.AUDIO_STORAGE_PATH ?? join(data.SCRIBE_DATA_DIR, "audio");
+    showProcess(metrics.registry, {
+      version: readVersion(),
+      folders: {
+        data: resolve(data.SCRIBE_DATA_DIR),
+        ...(data.STORAGE_BACKEND === "local" && { audio: resolve(audioFolder) }),
+      },
+      dependencies: {
+        postgres: () => db.pool.query("SELECT 1"),
+        ...(queues.backend === "redis" && { redis: () => queues.ping() }),
+      },
+    });
 
     const cut = new AbortController();
     const server = createHttpServer(app, config);

@@ -72,7 +72,9 @@ async function tryDelivery(id: string, parts: Parts, settings: WebhookSettings, 
     if (!isDatabaseUnavailable(finishError)) throw finishError;
     log.warn({ err: finishError, deliveryId: id }, "a delivery's try could not be written down");
   }
-  metrics.deliveries.inc({ outcome: typeof outcome === "string" ? outcome : "retry" });
+  const how = { outcome: typeof outcome === "string" ? outcome : "retry" };
+  metrics.deliveries.inc(how);
+  metrics.deliveryAgeSeconds.observe(how, Math.max(0, Date.now() - delivery.createdAt.getTime()) / 1000);
   // Its endpoint has a place for another now, and a retry has a time to be waited for.
   parts.poke("webhooks");
 }

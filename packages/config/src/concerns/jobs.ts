@@ -1,4 +1,4 @@
-import { listOf, setting, whole } from "../setting.ts";
+import { listOf, setting, url, whole } from "../setting.ts";
 
 export const WORKER_ROLES = ["transcription", "webhooks", "maintenance"] as const;
 
@@ -23,6 +23,13 @@ export const jobSettings = {
   JOB_TIMEOUT_FACTOR: setting(whole(1, 1000), {
     fallback: "20",
     description: "An attempt ends after this many times its audio's length (and never before ten minutes)",
+  }),
+  TARGET_WAIT_SECONDS: setting(whole(1, 1_000_000), {
+    fallback: "300",
+    description: "How long audio may wait for a worker; scaling aims at it",
+  }),
+  ECS_AGENT_URI: setting(url("http:"), {
+    description: "Set by ECS itself: busy workers ask there not to be scaled in",
   }),
   SHUTDOWN_GRACE_SECONDS: setting(whole(0, 3600), {
     fallback: "25",

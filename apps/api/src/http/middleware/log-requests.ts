@@ -17,6 +17,7 @@ export function logRequests(log: Logger, metrics: ApiMetrics): RequestHandler {
       const { route = "unmatched", caller, requestId, failure, streamed } = response.locals as RequestLocals;
       const status = response.statusCode;
       if (!streamed) metrics.requestSeconds.observe({ method: request.method, route, status: String(status) }, seconds);
+      if (status === 429) metrics.limitedRequests.inc({ code: codeOf(failure) });
       const line = {
         request_id: requestId,
         method: request.method,
@@ -34,6 +35,11 @@ export function logRequests(log: Logger, metrics: ApiMetrics): RequestHandler {
     });
     next();
   };
+}
+
+function codeOf(failure: unknown): string {
+  const code = typeof failure === "object" && failure !== null && "code" in failure ? failure.code : null;
+  return typeof code === "string" ? code : "rate_limited";
 }
 
 /** What the middleware tell each other about a request. */
