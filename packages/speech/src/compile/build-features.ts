@@ -13,7 +13,6 @@ export function buildFeatures(g: GraphBuilder, settings: FeatureSettings, window
   const bins = Math.floor(fftSize / 2) + 1;
   const frames = Math.floor(windowSamples / hopSize);
   const margin = fftSize >> 1;
-  const keep = (axes: readonly number[]) => [g.ids(...axes)];
 
   const samples = g.input("samples", "float32", ["batch", 1, windowSamples]);
   const padded = g.op("Pad", [samples, g.ids(0, 0, margin, 0, 0, margin)], { attributes: { mode: "reflect" } });
@@ -33,7 +32,7 @@ export function buildFeatures(g: GraphBuilder, settings: FeatureSettings, window
   });
   const floored = g.op("Max", [g.op("MatMul", [filters, power]), g.float(1e-10)]);
   const log = g.op("Mul", [g.op("Log", [floored]), g.float(1 / Math.LN10)]);
-  const largest = g.op("ReduceMax", [log, ...keep([1, 2])], { attributes: { keepdims: { int: 1 } } });
+  const largest = g.op("ReduceMax", [log, g.ids(1, 2)], { attributes: { keepdims: { int: 1 } } });
   const limited = g.op("Max", [log, g.op("Sub", [largest, g.float(8)])]);
   const mel = g.op("Mul", [g.op("Add", [limited, g.float(4)]), g.float(0.25)]);
   g.output("mel", mel, "float32", ["batch", melBins, frames]);

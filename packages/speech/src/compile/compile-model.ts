@@ -6,6 +6,7 @@ import { SpeechError } from "../speech-error.ts";
 import { buildAlignment } from "./build-alignment.ts";
 import { buildDecoder } from "./build-decoder.ts";
 import { buildEncoder } from "./build-encoder.ts";
+import { buildFeatures } from "./build-features.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { NetworkWeights } from "./network-weights.ts";
 import type { Arithmetic } from "./projection.ts";
@@ -28,7 +29,13 @@ export type CompileOptions = {
 };
 
 /** Paths of a compiled model's graphs. */
-export type CompiledFiles = { folder: string; encoder: string; decoder: string; alignment: string | undefined };
+export type CompiledFiles = {
+  folder: string;
+  features: string;
+  encoder: string;
+  decoder: string;
+  alignment: string | undefined;
+};
 
 /** What arithmetic a precision stands for: whole windows go through the encoder, a few rows through the decoder. */
 const ARITHMETIC: Record<Precision, { encoder: Arithmetic; decoder: Arithmetic }> = {
@@ -54,6 +61,7 @@ export async function compileModel(model: ModelFolder, options: CompileOptions):
   const folder = join(cacheFolder, key);
   const files = {
     folder,
+    features: join(folder, "features.onnx"),
     encoder: join(folder, "encoder.onnx"),
     decoder: join(folder, "decoder.onnx"),
     alignment: alignmentHeads.length > 0 ? join(folder, "alignment.onnx") : undefined,
@@ -93,6 +101,7 @@ async function writeGraphs(model: ModelFolder, folder: string, options: CompileO
     }
   }
   const builders: Record<string, (g: GraphBuilder, weights: NetworkWeights) => void> = {
+    features: (g) => buildFeatures(g, model.features, model.windowSamples),
     encoder: (g, weights) => buildEncoder(g, weights, { arithmetic: encoder, windowFrames }),
     decoder: (g, weights) => buildDecoder(g, weights, { arithmetic: decoder, vocabulary }),
     ...(heads.length > 0 && {

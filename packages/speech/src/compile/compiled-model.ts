@@ -19,6 +19,7 @@ export class CompiledModel implements WhisperModel {
   readonly #model: ModelFolder;
   readonly #files: CompiledFiles;
   readonly #settings: SessionSettings;
+  readonly #features: InferenceSession;
   readonly #encoder: InferenceSession;
   readonly #decoder: InferenceSession;
   readonly #shape: DecoderShape;
@@ -34,11 +35,14 @@ export class CompiledModel implements WhisperModel {
     heads: readonly (readonly [number, number])[],
     settings: SessionSettings,
   ): Promise<CompiledModel> {
-    const encoder = await openSession(files.encoder, settings);
+    const opened: InferenceSession[] = [];
     try {
-      return new CompiledModel(model, files, heads, settings, encoder, await openSession(files.decoder, settings));
+      for (const file of [files.features, files.encoder, files.decoder]) {
+        opened.push(await openSession(file, settings));
+      }
+      return new CompiledModel(model, files, heads, settings, opened);
     } catch (error) {
-      await encoder.release();
+      for (const session of opened) await session.release();
       throw error;
     }
   }
@@ -48,13 +52,13 @@ export class CompiledModel implements WhisperModel {
     files: CompiledFiles,
     heads: readonly (readonly [number, number])[],
     settings: SessionSettings,
-    encoder: InferenceSession,
-    decoder: InferenceSession,
+    [features, encoder, decoder]: readonly InferenceSession[],
   ) {
     const { config, special } = model;
     this.#model = model;
     this.#files = files;
     this.#settings = settings;
+    this.#features = features;
     this.#encoder = encoder;
     this.#decoder = decoder;
     this.#heads = new Map(heads.map((pair, place) => [pair.join(), place]));
@@ -75,6 +79,16 @@ export class CompiledModel implements WhisperModel {
         timestampCount: special.timestampCount,
       },
     };
+  }
+
+  /**
+   * Log-mel features `[batch, bins, frames]` of windows `[batch, windowSamples]`, each padded with zeros and limited by
+   * its own maximum.
+   */
+  async features(samples: Float32Array, batch: number): Promise<Float32Array> {
+    const { windowSamples } = this.#model;
+    const feeds = { samples: new Tensor("float32", samples, [batch, 1, windowSamples]) };
+    return (await this.#features.run(feeds)).mel.data as Float32Array;
   }
 
   async encode(mel: Float32Array, batch: number): Promise<CompiledAudio> {
@@ -199,8 +213,7 @@ export class CompiledModel implements WhisperModel {
   }
 
   async close(): Promise<void> {
-    await this.#encoder.release();
-    await this.#decoder.release();
+    for (const session of [this.#features, this.#encoder, this.#decoder]) await session.release();
     await (await this.#alignment)?.release();
   }
 

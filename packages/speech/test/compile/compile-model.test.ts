@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { compileModel, type Precision } from "../../src/compile/compile-model.ts";
 import { CompiledModel } from "../../src/compile/compiled-model.ts";
+import { LogMel } from "../../src/features/log-mel.ts";
 import type { ModelFolder } from "../../src/model/read-model-folder.ts";
 import { decodeRows } from "./decode-rows.ts";
 import { randomModel } from "./fixture-model.ts";
@@ -132,5 +133,35 @@ test("a model compiled without alignment heads does not align", async () => {
   await expect(network.align(audio, 0, [41, 43], [], 40)).rejects.toThrow("without alignment");
   const long = Array.from({ length: 40 }, () => 1);
   await expect(network.prefill(audio, [0], [long], [39])).rejects.toThrow("too long");
+  await network.close();
+});
+
+test("features are those of the transform in JavaScript, window by window", async () => {
+  const network = await open("fp32");
+  const reference = new LogMel(model.features);
+  const tone = Float32Array.from({ length: 3200 }, (_, i) => 0.3 * Math.sin(i * 0.2) + 0.1 * Math.sin(i * i * 0.001));
+  const short = tone.slice(0, 700).map((sample) => sample / 50);
+  const both = new Float32Array(2 * 3200);
+  both.set(tone);
+  both.set(short, 3200);
+  const mel = await network.features(both, 2);
+  const expected = [tone, short].flatMap((samples) => [...reference.window(samples, 20)]);
+  expect(mel).toHaveLength(expected.length);
+  for (const [i, value] of mel.entries()) expect(Math.abs(value - expected[i])).toBeLessThan(1e-4);
+  await network.close();
+});
+
+test("in fp32 a row's numbers are the same to the last bit in any company", async () => {
+  const network = await open("fp32");
+  const audio = await network.encode(mel(4), 4);
+  const prompts = [0, 1, 2, 3].map((row) => [41, 43, row + 1]);
+  const together = await network.prefill(audio, [0, 1, 2, 3], prompts, [2]);
+  for (const row of [0, 3]) {
+    const alone = await network.prefill(audio, [row], [prompts[row]], [2]);
+    expect(alone.logits).toEqual(together.logits.slice(row * 64, (row + 1) * 64));
+  }
+  const [encoded] = [await network.encode(mel(4).slice(160 * 3), 1)];
+  const moved = await network.prefill(encoded, [0], [prompts[3]], [2]);
+  expect(moved.logits).toEqual(together.logits.slice(3 * 64));
   await network.close();
 });
