@@ -1,6 +1,6 @@
 // Puts an object that never ends, until it is killed.
 import { setTimeout as sleep } from "node:timers/promises";
-import { createS3Store, type S3Options } from "../src/index.ts";
+import { createGcsStore, createS3Store } from "../src/index.ts";
 
 async function* endless() {
   for (;;) {
@@ -9,5 +9,8 @@ async function* endless() {
   }
 }
 
-const store = await createS3Store(JSON.parse(process.env.S3_SERVER ?? "") as S3Options);
+const { S3_SERVER, GCS_SERVER } = process.env;
+const store = S3_SERVER
+  ? await createS3Store(JSON.parse(S3_SERVER))
+  : await createGcsStore(JSON.parse(GCS_SERVER ?? ""));
 await store.put("endless", endless());

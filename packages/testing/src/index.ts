@@ -1,11 +1,12 @@
 export { createTestDatabase, type TestDatabase } from "./create-test-database.ts";
 export { sampleDialogue, speechFixture } from "./fixtures.ts";
 export { freePort } from "./free-port.ts";
+export { type GcsFault, type GcsStandIn, startGcsStandIn } from "./gcs-stand-in/start-gcs-stand-in.ts";
 export { makeWav, type Signal, silence, tone } from "./make-wav.ts";
+export { type S3Server, startS3Server } from "./s3-server/start-s3-server.ts";
 export { type FileFault, type FileServer, type ServedFile, startFileServer } from "./start-file-server.ts";
 export { type ProcessExit, type RunningProcess, startProcess } from "./start-process.ts";
 export { type ReceivedRequest, type Receiver, type ReceiverAnswer, startReceiver } from "./start-receiver.ts";
-export { type S3Server, startS3Server } from "./s3-server/start-s3-server.ts";
 export { startTestStack, type TestStack } from "./start-stack.ts";
 export { startTestPostgres, type TestPostgres } from "./start-test-postgres.ts";
 export { startTestRedis, type TestRedis } from "./start-test-redis.ts";

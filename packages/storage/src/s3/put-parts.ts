@@ -1,9 +1,10 @@
 import type { PutOptions } from "../blob-store.ts";
+import { cutIntoParts } from "../cut-into-parts.ts";
 import { StorageError } from "../storage-error.ts";
 import type { S3Connection } from "./s3-client.ts";
 
 /** S3 wants 5 MiB at least in every part but the last, and takes 10,000 of them: objects of up to 78 GiB. */
-export const PART_BYTES = 8 * 1024 * 1024;
+const PART_BYTES = 8 * 1024 * 1024;
 const MAX_PARTS = 10_000;
 /** Each holds its part in memory until it has gone. */
 const PARTS_AT_ONCE = 3;
@@ -23,7 +24,7 @@ export async function putParts(
   const { client, commands, bucket: Bucket } = s3;
   const target = { Bucket, Key: key };
   const condition = ifAbsent ? { IfNoneMatch: "*" } : {};
-  const parts = cutIntoParts(chunks);
+  const parts = cutIntoParts(chunks, PART_BYTES);
   const first = await parts.next();
   if (first.done || first.value.length < PART_BYTES) {
     const Body = first.done ? Buffer.alloc(0) : first.value;
@@ -88,26 +89,6 @@ async function sendParts(
   signal?.throwIfAborted();
   if (failed.signal.aborted) throw failed.signal.reason;
   return etags;
-}
-
-/** Buffers of exactly `PART_BYTES`, the last one smaller; an empty body has none. */
-async function* cutIntoParts(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let held: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    let rest = chunk;
-    while (bytes + rest.byteLength >= PART_BYTES) {
-      const cut = PART_BYTES - bytes;
-      yield Buffer.concat([...held, rest.subarray(0, cut)], PART_BYTES);
-      rest = rest.subarray(cut);
-      held = [];
-      bytes = 0;
-    }
-    if (rest.byteLength === 0) continue;
-    held.push(rest);
-    bytes += rest.byteLength;
-  }
-  if (bytes > 0) yield Buffer.concat(held, bytes);
 }
 
 function abortable(signal: AbortSignal | undefined) {
