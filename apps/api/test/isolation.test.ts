@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createKey, ensureTenant, tenantJobs, tenantUploads } from "@scribe/database";
+import { uuidV7 } from "@scribe/domain";
+import { routes } from "../src/http/routes.ts";
+import { claim, finish, segment } from "./drive-jobs.ts";
+import { type CallInit, startTestApi, type TestApi } from "./start-test-api.ts";
+
+/** What another tenant has, by kind; `nobody` has ids of the same form that nothing has. */
+interface Things {
+  job: string;
+  failed: string;
+  upload: string;
+  key: string;
+  delivery: string;
+  endpoint: string;
+  cursor: string;
+}
+
+interface Row {
+  /** Asks for the things as a caller to whom they do not belong would. */
+  ask: (things: Things) => { path: string; init?: CallInit };
+}
+
+type Verdict = Row[] | "takes no id" | "for everybody" | "for the operator";
+
+const get = (path: (things: Things) => string): Row => ({ ask: (things) => ({ path: path(things) }) });
+const send = (method: string, path: (things: Things) => string, json?: (things: Things) => unknown): Row => ({
+  ask: (things) => ({
+    path: path(things),
+    init: json === undefined ? { method } : { method, json: json(things) },
+  }),
+});
+
+/** Every route has a row, by its name in the document. */
+const MATRIX: Record<string, Verdict> = {
+  transcribe: [
+    send(
+      "POST",
+      () => "/api/v1/transcribe",
+      ({ upload }) => ({ upload_id: upload }),
+    ),
+  ],
+  transcribeUpload: "takes no id",
+  listJobs: [get(({ cursor }) => `/api/v1/jobs?cursor=${cursor}`)],
+  getJob: [get(({ job }) => `/api/v1/jobs/${job}`), get(({ job }) => `/api/v1/jobs/${job}?result=false`)],
+  deleteJob: [
+    send("DELETE", ({ job }) => `/api/v1/jobs/${job}`),
+    send("DELETE", ({ failed }) => `/api/v1/jobs/${failed}`),
+  ],
+  cancelJob: [send("POST", ({ job }) => `/api/v1/jobs/${job}/cancel`)],
+  retryJob: [send("POST", ({ failed }) => `/api/v1/jobs/${failed}/retry`)],
+  getTranscript: [
+    get(({ job }) => `/api/v1/jobs/${job}/transcript`),
+    get(({ job }) => `/api/v1/jobs/${job}/transcript?format=srt&partial=true`),
+  ],
+  linkTranscript: [
+    send(
+      "POST",
+      ({ job }) => `/api/v1/jobs/${job}/transcript/link`,
+      () => ({ format: "text" }),
+    ),
+  ],
+  readSharedTranscript: "for everybody",
+  watchJob: [get(({ job }) => `/api/v1/jobs/${job}/events`)],
+  listModels: "takes no id",
+  getWebhookSecret: "takes no id",
+  rotateWebhookSecret: "takes no id",
+  listWebhookEndpoints: "takes no id",
+  enableWebhookEndpoint: [send("POST", ({ endpoint }) => `/api/v1/webhooks/endpoints/${endpoint}/enable`)],
+  listDeliveries: [get(({ job }) => `/api/v1/webhooks/deliveries?job_id=${job}`)],
+  redeliver: [send("POST", ({ delivery }) => `/api/v1/webhooks/deliveries/${delivery}/redeliver`)],
+  testWebhook: "takes no id",
+  createKey: "takes no id",
+  listKeys: "takes no id",
+  rotateKey: [
+    send(
+      "POST",
+      ({ key }) => `/api/v1/keys/${key}/rotate`,
+      () => ({}),
+    ),
+  ],
+  revokeKey: [send("DELETE", ({ key }) => `/api/v1/keys/${key}`)],
+  getUsage: "takes no id",
+  createTenant: "for the operator",
+  listTenants: "for the operator",
+  updateTenant: "for the operator",
+  createTenantKey: "for the operator",
+  listTenantKeys: "for the operator",
+  revokeTenantKey: "for the operator",
+  readAudit: "for the operator",
+  listAllJobs: "for the operator",
+  readQueues: "for the operator",
+  runCleanup: "for the operator",
+  getStorageStats: "for the operator",
+  health: "for everybody",
+  ready: "for everybody",
+  metrics: "for the operator",
+  openapi: "for everybody",
+  docs: "for everybody",
+  docsScript: "for everybody",
+};
+
+let api: TestApi;
+let mine: string;
+let theirs: Things;
+let nobody: Things;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  mine = (await api.makeKey(["transcribe", "manage"], { tenant: "mine" })).key;
+  const { id: tenantId } = await ensureTenant(api.db, "theirs");
+  const { id: key, key: theirKey } = await createKey(api.db, {
+    ...{ tenantId, name: "k", scopes: ["transcribe", "manage"] },
+  });
+  const call = async (json: object, headers = {}) => {
+    const response = await api.call("/api/v1/transcribe", { json, key: theirKey, headers });
+    return ((await response.json()) as { job_id: string }).job_id;
+  };
+  const url = { url: "https://example.com/a.wav", webhook_url: "https://example.com/hook" };
+  const [done, failed] = [await call(url), await call(url, { "Idempotency-Key": "shared" })];
+  await finish(api.db, done, [segment(0, "theirs alone")]);
+  await claim(api.db, failed);
+  await tenantJobs(api.db, tenantId).cancel(failed);
+  const upload = await tenantUploads(api.db, tenantId).create({
+    ...{ state: "stored", sizeBytes: 10, storageKey: `audio/${tenantId}/x/source` },
+    expiresAt: new Date(Date.now() + 3_600_000),
+  });
+  const page = await (await api.call("/api/v1/jobs?limit=1", { key: theirKey })).json();
+  const [row] = (await api.db.pool.query("SELECT id, endpoint_id FROM webhook_deliveries WHERE job_id = $1", [done]))
+    .rows;
+  theirs = {
+    ...{ job: done, failed, upload: upload.id, key, delivery: row.id, endpoint: row.endpoint_id },
+    cursor: (page as { next_cursor: string }).next_cursor,
+  };
+  const cursorOf = (id: string) =>
+    Buffer.from(`${new Date().toISOString()} ${id} ${"x".repeat(12)}`).toString("base64url");
+  nobody = {
+    ...{ job: uuidV7(), failed: uuidV7(), upload: uuidV7(), key: uuidV7(), delivery: uuidV7(), endpoint: uuidV7() },
+    cursor: cursorOf(uuidV7()),
+  };
+}, 60_000);
+afterAll(() => api.stop());
+
+/** Status, headers and bytes: all that an answer says. */
+async function answerTo({ ask }: Row, things: Things, key: string) {
+  const { path, init = {} } = ask(things);
+  const response = await api.call(path, { ...init, key, headers: { "X-Request-Id": "the-same" } });
+  const headers = [...response.headers].filter(([name]) => !/^(date|ratelimit)$/.test(name));
+  return { status: response.status, headers, body: await response.text() };
+}
+
+test("every route has a row", () => {
+  expect(Object.keys(MATRIX).sort()).toEqual(routes.map(({ operationId }) => operationId).sort());
+  for (const route of routes) {
+    const verdict = MATRIX[route.operationId];
+    const label = `${route.method} ${route.path}`;
+    if (route.scope === "admin") expect([label, verdict]).toEqual([label, "for the operator"]);
+    else if (route.scope === null) expect([label, verdict]).toEqual([label, "for everybody"]);
+    else if (route.path.includes("{")) expect([label, Array.isArray(verdict)]).toEqual([label, true]);
+  }
+});
+
+describe("what another tenant has is as if it were not there", () => {
+  const rows = Object.entries(MATRIX).flatMap(([name, verdict]) =>
+    Array.isArray(verdict) ? verdict.map((row, at) => [`${name} ${at + 1}`, row] as const) : [],
+  );
+
+  test.each(rows)("%s", async (_name, row) => {
+    const [foreign, absent] = [await answerTo(row, theirs, mine), await answerTo(row, nobody, mine)];
+    expect(foreign).toEqual(absent);
+    expect(foreign.status).toBe(404);
+    expect(JSON.parse(foreign.body)).toMatchObject({ code: "not_found" });
+  });
+
+  test("and nothing of it has changed", async () => {
+    const { rows: jobs } = await api.db.pool.query("SELECT status FROM jobs WHERE id = ANY($1) ORDER BY status", [
+      [theirs.job, theirs.failed],
+    ]);
+    expect(jobs).toEqual([{ status: "completed" }, { status: "cancelled" }]);
+    const { rows: keys } = await api.db.pool.query("SELECT revoked_at, expires_at FROM api_keys WHERE id = $1", [
+      theirs.key,
+    ]);
+    expect(keys).toEqual([{ revoked_at: null, expires_at: null }]);
+  });
+});
+
+test("an Idempotency-Key of another tenant's is unknown", async () => {
+  const json = { url: "https://example.com/a.wav", webhook_url: "https://example.com/hook" };
+  const response = await api.call("/api/v1/transcribe", { json, key: mine, headers: { "Idempotency-Key": "shared" } });
+  expect([response.status, response.headers.get("idempotency-replayed")]).toEqual([202, null]);
+  expect(((await response.json()) as { job_id: string }).job_id).not.toBe(theirs.failed);
+  // With other input too: 422 would tell that the key is in use.
+  const other = await api.call("/api/v1/transcribe", {
+    json: { url: "https://example.com/other.wav" },
+    key: (await api.makeKey(["transcribe"], { tenant: "third" })).key,
+    headers: { "Idempotency-Key": "shared" },
+  });
+  expect(other.status).toBe(202);
+});
+
+test("lists hold the own tenant's alone", async () => {
+  for (const path of ["/api/v1/webhooks/endpoints", "/api/v1/webhooks/deliveries", "/api/v1/keys", "/api/v1/jobs"]) {
+    const text = await (await api.call(path, { key: mine })).text();
+    for (const id of Object.values(theirs)) expect(text).not.toContain(id);
+  }
+});
+
+test.each(routes.filter(({ scope }) => scope === "admin").map(({ method, path }) => [method, path] as const))(
+  "%s %s is closed to those who do not run the instance",
+  async (method, path) => {
+    const response = await api.call(path.replace("{id}", theirs.key), { method: method.toUpperCase(), key: mine });
+    expect(response.status).toBe(403);
+  },
+);
