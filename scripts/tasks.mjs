@@ -43,6 +43,7 @@ export const tasks = {
   openapi: apart("apps/api/src/print-openapi.ts"),
   generate: apart("scripts/generate.ts"),
   bench: apart("bench/src/main.ts"),
+  chaos: apart("chaos/src/main.ts"),
   test,
   types: (args) => [types(args)],
   lint: (args) => [biome("lint", args.length > 0 ? args : ["."])],

@@ -1,0 +1,59 @@
+import { type Row, scaled } from "../row.ts";
+import { openStage, type Stage } from "../stage/open-stage.ts";
+
+/** Equal posts race on two replicas; one job a key, and every post is answered with it. */
+export const equalPosts: Row = {
+  number: 10,
+  fault: "equal posts at once",
+  async run(options) {
+    const stage = await openStage({
+      backend: options.backend,
+      workers: 1,
+      apis: 2,
+      env: { WORKER_ROLES: "maintenance" },
+    });
+    const unexpected: string[] = [];
+    try {
+      const one = Array.from({ length: 50 }, () => "one");
+      const keys = Array.from({ length: scaled(1000, options, 100) }, (_, n) => `key-${n % scaled(100, options, 10)}`);
+      const first = await race(stage, one, unexpected);
+      const many = await race(stage, keys, unexpected);
+      const { rows } = await stage.pool.query<{ count: number }>("SELECT count(*)::int AS count FROM jobs");
+      const jobs = rows[0]!.count;
+      const distinct = new Set(one).size + new Set(keys).size;
+      if (jobs !== distinct) unexpected.push(`${jobs} jobs for ${distinct} keys`);
+      return {
+        ...{
+          jobs: distinct,
+          lost: Math.max(0, distinct - jobs),
+          duplicated: Math.max(0, jobs - distinct),
+          recovered: 0,
+        },
+        ...{ unexpected, faults: one.length + keys.length },
+        notes: [`${first + many} answers were replays`],
+      };
+    } finally {
+      await stage.close();
+    }
+  },
+};
+
+/** Posts all keys at once; returns how many answers were replays. */
+async function race(stage: Stage, keys: string[], unexpected: string[]): Promise<number> {
+  const jobOf = new Map<string, string>();
+  let replays = 0;
+  const post = async (key: string, replica: number): Promise<void> => {
+    const headers = { "content-type": "application/json", "idempotency-key": key };
+    const body = JSON.stringify({ url: stage.audioUrl, recording_id: key });
+    const answer = await stage.call("/api/v1/transcribe", { method: "POST", headers, body }, replica);
+    if (answer.status === 409 && answer.headers.has("retry-after")) return await post(key, replica);
+    if (answer.status !== 202) return void unexpected.push(`${key}: ${answer.status} ${await answer.text()}`);
+    const { job_id: id } = (await answer.json()) as { job_id: string };
+    if (answer.headers.get("idempotency-replayed") === "true") replays += 1;
+    const before = jobOf.get(key);
+    if (before !== undefined && before !== id) unexpected.push(`${key}: jobs ${before} and ${id}`);
+    jobOf.set(key, id);
+  };
+  await Promise.all(keys.map(post));
+  return replays;
+}
