@@ -56,6 +56,8 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
   form.on("field", (name: string | undefined, value, info) => {
     const problem = fieldProblem(name, value, info, fields);
     if (problem) fail(wrongField(problem));
+    else if (fields.size === target.maxFields)
+      fail(new RequestError("invalid_request", "The form has too many fields."));
     else fields.set(name as string, value);
   });
   form.on("file", (name: string | undefined, file) => {
@@ -120,7 +122,7 @@ function openForm(request: Request, maxFields: number): Busboy {
   try {
     return busboy({
       headers: request.headers,
-      limits: { ...LIMITS, fields: maxFields, parts: maxFields + 1 },
+      limits: { ...LIMITS, fields: maxFields + 1, parts: maxFields + 2 },
       defParamCharset: "utf8",
     });
   } catch (cause) {

@@ -31,11 +31,12 @@ export const retryJob = defineRoute({
       const key = readIdempotencyKey(request);
       const jobs = tenantJobs(api.db, caller.tenantId);
       const isStored = async (audioKey: string) => (await api.storage.stat(audioKey)) !== null;
+      const retrying = { apiKeyId: caller.keyId, allowance: caller.limits.allowance, isStored };
       await creating(api, caller, { route: PATH, key, respond: accepted.bind(null, api) }, response, (commit) =>
         commit(
           () => fingerprint({ id }),
           async (idempotency) => {
-            const job = await jobs.retry(id, { apiKeyId: caller.keyId, isStored }, idempotency).catch(explain);
+            const job = await jobs.retry(id, retrying, idempotency).catch(explain);
             if (!job) throw notFound("job");
             api.metrics.jobsAccepted.inc({ source: "retry" });
             api.dispatcher.poke("transcription");
