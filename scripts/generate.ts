@@ -3,6 +3,7 @@
 // `--check` writes nothing and fails where one of them is stale.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { dashboardFiles } from "../deploy/grafana/dashboards.ts";
 import { configTable, envExample } from "../packages/config/src/index.ts";
 import { metricsPage } from "../packages/telemetry/src/index.ts";
 
@@ -19,8 +20,25 @@ function generated(): Map<string, string> {
   return new Map([
     [".env.example", envExample()],
     ["docs/metrics.md", metricsPage()],
+    ...[...dashboardFiles()].map(([name, text]): [string, string] => [`deploy/grafana/${name}`, text]),
+    ["deploy/kubernetes/monitoring/prometheus-rule.yaml", prometheusRule()],
     ["README.md", `${readme.slice(0, begin + BEGIN.length)}\n\n${configTable()}\n${readme.slice(end)}`],
   ]);
+}
+
+/** The same rules as the operator of Prometheus wants them: below `spec`. */
+function prometheusRule(): string {
+  const rules = readFileSync(join(ROOT, "deploy/prometheus/rules.yaml"), "utf8");
+  const head = [
+    "# Made from deploy/prometheus/rules.yaml by `npm run generate`.",
+    "apiVersion: monitoring.coreos.com/v1",
+    "kind: PrometheusRule",
+    "metadata:",
+    "  name: scribe",
+    "spec:",
+  ];
+  const lines = rules.split("\n").map((line) => (line === "" ? "" : `  ${line}`));
+  return [...head, ...lines].join("\n");
 }
 
 const check = process.argv.includes("--check");
