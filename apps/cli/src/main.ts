@@ -7,6 +7,7 @@ import { modelsCommand } from "./commands/models.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { transcribeCommand } from "./commands/transcribe.ts";
 import { upCommand } from "./commands/up.ts";
+import { webhooksCommand } from "./commands/webhooks.ts";
 import { EXIT, WrongUsage } from "./exit.ts";
 import { Interrupted } from "./stack/until-signal.ts";
 
@@ -32,7 +33,16 @@ function program(): Command {
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .showHelpAfterError("(--help shows what there is)")
     .exitOverride();
-  for (const add of [upCommand, demoCommand, transcribeCommand, keysCommand, dbCommand, modelsCommand, secretsCommand])
+  for (const add of [
+    upCommand,
+    demoCommand,
+    transcribeCommand,
+    keysCommand,
+    dbCommand,
+    modelsCommand,
+    secretsCommand,
+    webhooksCommand,
+  ])
     add(scribe);
   return scribe;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Row, scaled } from "../row.ts";
 import { allEnded, judge, newLedger, progress, submitMany } from "../stage/ledger.ts";
-import { LEASE_SECONDS, openStage } from "../stage/open-stage.ts";
+import { LEASE_SECONDS, openStage, SWEEP_SECONDS } from "../stage/open-stage.ts";
 
 const WORKERS = 3;
 
@@ -16,14 +16,15 @@ export const pauseWorkers: Row = {
     const pauses = scaled(20, options, 2);
     try {
       // The stream of jobs lasts as long as there are pauses: a worker that has none in hand has nothing to lose.
-      await submitMany(stage, ledger, scaled(100, options, 24), () => ({ windows: 20, delayMs: 250 }));
+      await submitMany(stage, ledger, scaled(100, options, 24), () => ({ windows: 60, delayMs: 250 }));
       let faults = 0;
       for (; faults < pauses; faults++) {
         const { ended, total } = await progress(stage, ledger);
         if (ended === total) break;
         const worker = stage.workers[faults % WORKERS]!;
         worker.signal("SIGSTOP");
-        await sleep((LEASE_SECONDS + 1) * 1000);
+        // Until another has surely taken its jobs over.
+        await sleep((LEASE_SECONDS + 2 * SWEEP_SECONDS + 1) * 1000);
         worker.signal("SIGCONT");
         await sleep(500);
       }

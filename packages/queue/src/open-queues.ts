@@ -30,7 +30,7 @@ export interface Queues {
   readonly backend: "redis" | "postgres";
   /** @throws Error where the store is away; the caller takes the rows out of the window again */
   send(kind: QueueKind, rows: readonly DispatchedRow[]): Promise<void>;
-  /** Of rows that were sent, those whose message the store no longer holds. */
+  /** Of rows that were sent, those whose message the store no longer holds, or a worker took and did nothing with. */
   findLost<T extends { id: string; dispatch: number }>(kind: QueueKind, rows: readonly T[]): Promise<T[]>;
   consume(kind: QueueKind, options: ConsumeOptions): Consumer;
   /** Whether the store answers now. */
@@ -95,7 +95,7 @@ export async function openQueues({ redisUrl, db, log }: QueuesOptions): Promise<
     async findLost(kind, rows) {
       const queue = queueOf(kind);
       const there = await withTimeLimit(
-        Promise.all(rows.map(async (row) => (await queue.getJob(messageId(row))) !== undefined)),
+        Promise.all(rows.map(async (row) => isWaiting(await queue.getJob(messageId(row))))),
         SEND_LIMIT_MS,
         "asking the queue",
       );
@@ -142,6 +142,16 @@ export async function openQueues({ redisUrl, db, log }: QueuesOptions): Promise<
       await withTimeLimit(store.close(), CLOSE_LIMIT_MS, "closing the queue's store").catch(quiet);
     },
   };
+}
+
+/** A claim follows at once where a worker takes a message; one that it has had for this long died with it, or sleeps. */
+const CLAIM_LIMIT_MS = 5_000;
+
+/** Whether a message is there and may still lead to a claim. Clocks may differ: one sent twice does no harm. */
+function isWaiting(message: { processedOn?: number | undefined } | undefined): boolean {
+  if (message === undefined) return false;
+  const { processedOn } = message;
+  return processedOn === undefined || Math.abs(Date.now() - processedOn) < CLAIM_LIMIT_MS;
 }
 
 /** Locks and stalls are BullMQ's own bookkeeping; only the claim protects a job, so they may be generous. */

@@ -168,6 +168,34 @@ export function queueContract(name: string, startStore: () => Promise<QueueStore
       );
     });
 
+    test("a message that a worker took and died with counts as lost", async () => {
+      let taken = false;
+      const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
+      await withParts(
+        {
+          handle: async () => {
+            taken = true;
+            await woken;
+          },
+        },
+        async (dispatcher) => {
+          const { id } = await jobs.create(aJob());
+          dispatcher.poke("transcription");
+          await waitFor(() => taken, { what: "the message to be taken" });
+          const row = { id, dispatch: 1 };
+          expect(await queues.findLost("transcription", [row])).toEqual([]);
+          const now = Date.now;
+          Date.now = () => now() + 6_000;
+          try {
+            expect(await queues.findLost("transcription", [row])).toEqual([row]);
+          } finally {
+            Date.now = now;
+            wake();
+          }
+        },
+      );
+    });
+
     test("a tenant with one job is not kept waiting by another's thousand", async () => {
       const other = tenantJobs(db, (await ensureTenant(db, "other")).id);
       for (let i = 0; i < 100; i++) await jobs.create(aJob());

@@ -1,11 +1,7 @@
-import { join, resolve } from "node:path";
-import { readConfig } from "@scribe/config";
 import { type Command, Option } from "commander";
+import { findService, type ServiceOptions } from "../client/find-service.ts";
 import { type Client, getTranscript, submitFile, submitUrl } from "../client/scribe-client.ts";
 import { showProgress } from "../client/show-progress.ts";
-import { WrongUsage } from "../exit.ts";
-import { readSecret } from "../stack/keep-secret.ts";
-import { runningStack } from "../stack/running-stack.ts";
 import { untilSignal } from "../stack/until-signal.ts";
 
 const HELP = `
@@ -16,9 +12,7 @@ Examples:
   npm run -s scribe -- transcribe talk.mp3
   npm run -s scribe -- transcribe https://example.org/talk.mp3 --format srt > talk.srt`;
 
-interface Options {
-  url?: string;
-  key?: string;
+interface Options extends ServiceOptions {
   format: string;
   model?: string;
   language?: string;
@@ -60,14 +54,4 @@ async function transcribe(source: string, options: Options): Promise<void> {
   } finally {
     stop.dispose();
   }
-}
-
-function findService({ url, key }: Options): { url: string; key: string } {
-  const dataDir = resolve(readConfig(process.env).config.data.SCRIBE_DATA_DIR);
-  const address = url ?? runningStack(dataDir)?.url;
-  const secret = key ?? readSecret(join(dataDir, "local-key"));
-  if (address === undefined)
-    throw new WrongUsage("No service runs here: start one with `npm start`, or name one with --url.");
-  if (secret === null) throw new WrongUsage("A key is needed: --key sr_… (`npm run keys -- create` makes one).");
-  return { url: address.replace(/\/$/, ""), key: secret };
 }
