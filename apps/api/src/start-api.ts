@@ -1,9 +1,10 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, ConfigError } from "@scribe/config";
 import { durabilityWarnings, openDatabase } from "@scribe/database";
 import { createOutboundClient } from "@scribe/outbound";
 import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
+import { localAudioFolder, openStore } from "@scribe/storage";
 import { type Logger, showProcess } from "@scribe/telemetry";
 import { vercelBypass } from "@scribe/webhooks";
 import type { Api } from "./api.ts";
@@ -17,7 +18,6 @@ import { createUploadSlots } from "./limits/upload-slots.ts";
 import { createLinkSigner } from "./link-signer.ts";
 import { closeServer, listen } from "./listen.ts";
 import { readModelOffer } from "./model-offer.ts";
-import { openStorage } from "./open-storage.ts";
 import { readOutboundPolicy } from "./outbound-policy.ts";
 import { reachDatabase } from "./reach-database.ts";
 import { readVersion } from "./read-version.ts";
@@ -26,6 +26,9 @@ import { createEventStreams } from "./streams/event-streams.ts";
 import { createUnderway } from "./underway.ts";
 import { WAITS, type Waits } from "./waits.ts";
 import { watchQueueSize } from "./watch-queue-size.ts";
+
+/** Uploads are refused with 507 before the disk is full: what was accepted before needs room to be worked on. */
+const RESERVE_BYTES = 512 * 1024 * 1024;
 
 /** How long a probe may take to see that requests should go elsewhere. */
 const NOTICE_MS = 10_000;
@@ -59,7 +62,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
   }
   const waits = { ...WAITS, bodyMs: limits.BODY_TIMEOUT_SECONDS * 1000, ...given };
   const adminKey = readAdminKey(data.SCRIBE_ADMIN_KEY);
-  const storage = openStorage(config);
+  const storage = await openStore(data, { reserveBytes: RESERVE_BYTES });
   const closing = new AsyncDisposableStack();
   try {
     const db = openDatabase({
@@ -135,12 +138,11 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
       version: readVersion(),
     } satisfies Api);
 
-    const audioFolder = data.AUDIO_STORAGE_PATH ?? join(data.SCRIBE_DATA_DIR, "audio");
     showProcess(metrics.registry, {
       version: readVersion(),
       folders: {
         data: resolve(data.SCRIBE_DATA_DIR),
-        ...(data.STORAGE_BACKEND === "local" && { audio: resolve(audioFolder) }),
+        ...(data.STORAGE_BACKEND === "local" && { audio: localAudioFolder(data) }),
       },
       dependencies: {
         postgres: () => db.pool.query("SELECT 1"),

@@ -62,6 +62,15 @@ const MATRIX: Record<string, Verdict> = {
   ],
   readSharedTranscript: "for everybody",
   watchJob: [get(({ job }) => `/api/v1/jobs/${job}/events`)],
+  presignFile: "takes no id",
+  uploadFile: "for everybody",
+  completeFile: [
+    send(
+      "POST",
+      () => "/api/v1/files/complete",
+      ({ upload }) => ({ upload_id: upload }),
+    ),
+  ],
   listModels: "takes no id",
   getWebhookSecret: "takes no id",
   rotateWebhookSecret: "takes no id",

@@ -76,10 +76,10 @@ describe("a start that cannot be", () => {
     expect(api.output()).not.toContain("bbbb");
   });
 
-  test("a store that is not there yet is an error", async () => {
+  test("a store without its bucket is an error", async () => {
     const api = start({ STORAGE_BACKEND: "s3" });
     expect((await api.exit).code).toBe(1);
-    expect(api.output()).toContain("STORAGE_BACKEND=s3 is not available");
+    expect(api.output()).toContain("S3_BUCKET is required with STORAGE_BACKEND=s3");
   });
 });
 

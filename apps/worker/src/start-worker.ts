@@ -8,7 +8,7 @@ import { findFfmpeg } from "@scribe/media";
 import { createOutboundClient } from "@scribe/outbound";
 import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
 import { startSpeechRuntime } from "@scribe/speech";
-import { createLocalStore } from "@scribe/storage";
+import { localAudioFolder, openStore } from "@scribe/storage";
 import { createMetrics, type Logger, type Registry, showProcess } from "@scribe/telemetry";
 import { vercelBypass } from "@scribe/webhooks";
 import type { FittedEngine, WorkerParts } from "./attempt.ts";
@@ -98,7 +98,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     opened.push(() => notifications.close());
     const outbound = createOutboundClient(outboundPolicy(config));
     opened.push(() => outbound.close());
-    const storage = openStorage(config);
+    const storage = await openStore(data, { reserveBytes: RESERVE_BYTES });
     opened.push(() => storage.close());
     const workFolder = await openWorkFolder(resolve(data.SCRIBE_DATA_DIR), workerId);
     opened.push(() => workFolder.close());
@@ -228,20 +228,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   }
 }
 
-function openStorage({ data }: Config) {
-  if (data.STORAGE_BACKEND !== "local") {
-    throw new Error(`STORAGE_BACKEND=${data.STORAGE_BACKEND} is not available in this version`);
-  }
-  return createLocalStore({
-    root: resolve(data.AUDIO_STORAGE_PATH ?? join(data.SCRIBE_DATA_DIR, "audio")),
-    reserveBytes: RESERVE_BYTES,
-  });
-}
-
 /** Where audio lies, if on a disk of our own. */
 function localFolder({ data }: Config): Record<string, string> {
   if (data.STORAGE_BACKEND !== "local") return {};
-  return { audio: resolve(data.AUDIO_STORAGE_PATH ?? join(data.SCRIBE_DATA_DIR, "audio")) };
+  return { audio: localAudioFolder(data) };
 }
 
 function openEngines({ speech, http }: Config, log: Logger, registry: Registry): Map<string, FittedEngine> {

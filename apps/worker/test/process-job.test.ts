@@ -42,6 +42,17 @@ describe("a job", () => {
     expect(box.pokes).toContain("webhooks");
   });
 
+  test("whose bytes came past the API is hashed when they are first read", async () => {
+    const audio = makeWav({ seconds: 2, sampleRate: 8000, signal: tone(440) });
+    const { id } = await box.upload(audio, { window_seconds: 5, text: "Part {n}." });
+    const hashOf = async () =>
+      (await box.db.pool.query("SELECT audio_sha256 AS hash FROM jobs WHERE id = $1", [id])).rows[0].hash;
+    const whole = await hashOf();
+    await box.db.pool.query("UPDATE jobs SET audio_sha256 = NULL WHERE id = $1", [id]);
+    expect(await box.work(id)).toBe("completed");
+    expect(await hashOf()).toBe(whole);
+  });
+
   test("tells its life as durable events, each once and in order", async () => {
     const { id } = await box.create(quick);
     await box.work(id);

@@ -49,6 +49,10 @@ export function readConfig(env: NodeJS.ProcessEnv): { config: Config; warnings: 
   if (config.data.DATABASE_URL !== undefined && config.data.SCRIBE_ENCRYPTION_KEY === undefined) {
     problems.push("SCRIBE_ENCRYPTION_KEY is required with DATABASE_URL (`openssl rand -base64 32` makes one)");
   }
+  const bucket = ({ local: undefined, s3: "S3_BUCKET", gcs: "GCS_BUCKET" } as const)[config.data.STORAGE_BACKEND];
+  if (bucket !== undefined && config.data[bucket] === undefined) {
+    problems.push(`${bucket} is required with STORAGE_BACKEND=${config.data.STORAGE_BACKEND}`);
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return { config, warnings: unknownNames(env) };
 }

@@ -6,6 +6,9 @@ import { getStorageStats, runCleanup } from "./admin-storage.ts";
 import { getTenants, patchTenant, postTenant } from "./admin-tenants.ts";
 import { docs, docsScript } from "./docs.ts";
 import { getEvents } from "./events.ts";
+import { completeFile } from "./files-complete.ts";
+import { presignFile } from "./files-presign.ts";
+import { uploadFile } from "./files-upload.ts";
 import { health, ready } from "./health.ts";
 import { cancelJob, deleteJob, getJob, listJobs } from "./jobs.ts";
 import { deleteKey, getKeys, postKey, postKeyRotation } from "./keys.ts";
@@ -37,6 +40,9 @@ export const routes: readonly Route[] = [
   postTranscriptLink,
   getSharedTranscript,
   getEvents,
+  presignFile,
+  uploadFile,
+  completeFile,
   listModels,
   getWebhookSecret,
   postWebhookSecretRotation,

@@ -91,6 +91,12 @@ function queryParameters({ query }: Route): Json[] {
 }
 
 function requestBody(body: NonNullable<Route["body"]>): Json {
+  if (body.kind === "bytes") {
+    return {
+      required: true,
+      content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
+    };
+  }
   const type = body.kind === "json" ? "application/json" : "multipart/form-data";
   return { required: true, content: { [type]: { schema: schemaOf(body.schema, "input") } } };
 }

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import type { Api } from "../api.ts";
 import type { Caller } from "../http/middleware/authenticate.ts";
 
-export type Method = "get" | "post" | "patch" | "delete";
+export type Method = "get" | "post" | "put" | "patch" | "delete";
 
 /** What one answer of a route looks like in the document. */
 export interface Answer {
@@ -19,7 +19,9 @@ export interface Answer {
 export type Body<T extends z.ZodType> =
   | { kind: "json"; schema: T }
   /** Read by the handler itself, which streams; the schema is for the document and holds the part `file`, too. */
-  | { kind: "multipart"; schema: z.ZodType };
+  | { kind: "multipart"; schema: z.ZodType }
+  /** Streamed by the handler itself, as it comes. */
+  | { kind: "bytes" };
 
 /** One request, with what its route's schemas made of it. */
 export interface Call<Q, B> {

@@ -28,7 +28,16 @@ export async function fetchAudio(attempt: Attempt, parts: WorkerParts): Promise<
 
   if (job.audioKey !== null) {
     const stored = { key: job.audioKey, sha256: job.audioSha256, bytes: job.audioBytes };
-    await readStoredAudio(stored, path, { storage, idleMs: settings.idleTimeoutMs, onBytes: alive }, signal);
+    const read = await readStoredAudio(
+      stored,
+      path,
+      { storage, idleMs: settings.idleTimeoutMs, onBytes: alive },
+      signal,
+    );
+    if (job.audioSha256 === null) {
+      const { sha256, bytes } = read;
+      await held(recordAudio(parts.db, attempt.lease, { key: job.audioKey, sha256, bytes }));
+    }
     return path;
   }
   if (job.source.kind !== "url")

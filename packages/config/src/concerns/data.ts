@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { oneOf, setting, text, url, whole } from "../setting.ts";
+import { setting, text, url, whole } from "../setting.ts";
+import { storageSettings } from "./storage.ts";
 
 const encryptionKey = z
   .string()
@@ -30,6 +31,5 @@ export const dataSettings = {
     secret: true,
     description: "The key before, while `npm run scribe -- secrets rotate` has not run; what it encrypted is readable",
   }),
-  STORAGE_BACKEND: setting(oneOf(["local", "s3", "gcs"]), { fallback: "local", description: "Where audio is kept" }),
-  AUDIO_STORAGE_PATH: setting(text, { description: "Folder of local storage; absent: `audio` under SCRIBE_DATA_DIR" }),
+  ...storageSettings,
 } as const;

@@ -32,6 +32,29 @@ export function tenantUploads(db: Database, tenantId: string) {
       });
       return row && toRow(row);
     },
+
+    /** One whose bytes are awaited, or have come and wait to be taken over. */
+    async getPresigned(id: string): Promise<UploadRow | null> {
+      const row = await db.prisma.upload.findFirst({
+        where: { id, tenantId, state: "presigned", expiresAt: { gt: new Date() } },
+      });
+      return row && toRow(row);
+    },
+
+    /** From now on a job may name it. False where it was not awaited any more. */
+    async markStored(
+      id: string,
+      stored: Pick<NewUpload, "storageKey" | "contentType" | "expiresAt">,
+    ): Promise<boolean> {
+      const where = { id, tenantId, state: "presigned" as const };
+      const { count } = await db.prisma.upload.updateMany({ where, data: { ...stored, state: "stored" } });
+      return count === 1;
+    },
+
+    /** It came, and is of no use. */
+    async discard(id: string): Promise<void> {
+      await db.prisma.upload.updateMany({ where: { id, tenantId, state: "presigned" }, data: { state: "discarded" } });
+    },
   };
 }
 
