@@ -41,7 +41,7 @@ describe("each alert", () => {
       .map((page) => [page.split("\n")[0]!.trim(), page.split("\n").slice(1).join("\n").trim()]),
   );
 
-  test.each(alerts.map((rule) => [rule.alert!, rule]))(
+  test.each(alerts.map((rule): [string, Rule] => [rule.alert!, rule]))(
     "%s has a severity, a page in the runbook, and a test",
     (name, rule) => {
       expect(["critical", "warning"]).toContain(rule.labels?.severity);

@@ -3,7 +3,7 @@ import type { Database } from "@scribe/database";
 import type { OutboundClient, OutboundPolicy } from "@scribe/outbound";
 import type { Dispatcher, Notifications, Queues } from "@scribe/queue";
 import type { BlobStore } from "@scribe/storage";
-import type { Logger } from "@scribe/telemetry";
+import type { Logger, Tracer } from "@scribe/telemetry";
 import type { ApiMetrics } from "./api-metrics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { HitCounter } from "./limits/hit-counter.ts";
@@ -28,6 +28,7 @@ export interface Api {
   deliver: { client: OutboundClient; headersFor: (url: string) => Record<string, string> };
   models: ModelOffer;
   metrics: ApiMetrics;
+  tracer: Tracer;
   streams: EventStreams;
   /** Creations with an Idempotency-Key that this process has begun. */
   underway: Underway;

@@ -10,6 +10,7 @@ import { logRequests } from "./http/middleware/log-requests.ts";
 import { refuseLongUrls } from "./http/middleware/refuse-long-urls.ts";
 import { renderProblem } from "./http/middleware/render-problem.ts";
 import { requestId } from "./http/middleware/request-id.ts";
+import { traceRequests } from "./http/middleware/trace-requests.ts";
 import { mountRoutes } from "./http/mount-routes.ts";
 import { routes } from "./http/routes.ts";
 
@@ -24,6 +25,7 @@ export function createApp(api: Api): Express {
 
   const everyRequest = [
     requestId(),
+    traceRequests(api.tracer),
     logRequests(api.log, api.metrics),
     // What we answer is data, never a page; the one page there is brings a policy of its own.
     helmet({

@@ -1,5 +1,5 @@
 import { readConfig } from "@scribe/config";
-import { createLogger, type Logger } from "@scribe/telemetry";
+import { changeLevelBySignal, createLogger, type Logger } from "@scribe/telemetry";
 import { type RunningApi, startApi } from "./start-api.ts";
 
 export { type RunningApi, type StartApiOptions, startApi } from "./start-api.ts";
@@ -12,6 +12,7 @@ export async function runApi(env: NodeJS.ProcessEnv): Promise<void> {
   const { config, warnings } = readConfig(env);
   const log = createLogger({ level: config.logging.LOG_LEVEL, format: config.logging.LOG_FORMAT, name: "api" });
   for (const warning of warnings) log.warn(warning);
+  changeLevelBySignal(log);
   const told = listenForSignals(log);
   const api = await startApi({ config, log, signal: told.first });
   // A signal that came while the last of it opened has been told already, and is not told again.

@@ -5,7 +5,7 @@ import { durabilityWarnings, openDatabase } from "@scribe/database";
 import { createOutboundClient } from "@scribe/outbound";
 import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
 import { localAudioFolder, openStore } from "@scribe/storage";
-import { type Logger, showProcess } from "@scribe/telemetry";
+import { type Logger, openTracer, showProcess } from "@scribe/telemetry";
 import { vercelBypass } from "@scribe/webhooks";
 import type { Api } from "./api.ts";
 import { createApiMetrics } from "./api-metrics.ts";
@@ -81,6 +81,8 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
     await ensureAdminKey(db, { key: adminKey, webhookSecret: outbound.WEBHOOK_SECRET });
 
     const metrics = createApiMetrics();
+    const tracer = await openTracer(config.tracing, { service: "scribe-api", version: readVersion(), log });
+    closing.defer(() => tracer.close());
     const queues = await openQueues({ redisUrl: data.REDIS_URL, db, log });
     closing.defer(() => queues.close());
     const notifications = await openNotifications({ redisUrl: data.REDIS_URL, db, log });
@@ -123,6 +125,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
         notifications,
         storage,
         metrics,
+        tracer,
         streams,
         lifecycle,
         hits,

@@ -4,7 +4,7 @@ import type { FfmpegPrograms } from "@scribe/media";
 import type { OutboundClient } from "@scribe/outbound";
 import type { Notifications, QueueKind } from "@scribe/queue";
 import type { BlobStore } from "@scribe/storage";
-import type { Logger } from "@scribe/telemetry";
+import type { Logger, Span, Tracer } from "@scribe/telemetry";
 import type { EngineGate } from "./engine-gate.ts";
 import type { Fail } from "./fail-point.ts";
 import type { HeldJobs } from "./held-jobs.ts";
@@ -46,6 +46,7 @@ export interface WorkerParts {
   workFolder: WorkFolder;
   settings: JobSettings;
   metrics: WorkerMetrics;
+  tracer: Tracer;
   fail: Fail;
   log: Logger;
   /** Rows wait for a worker, now or soon, or there is room in the window for others. */
@@ -62,6 +63,8 @@ export interface Attempt {
   /** Its own folder, removed in every ending. */
   folder: string;
   log: Logger;
+  /** Of this attempt; its steps are spans below it. */
+  span: Span;
   /** Ends renewing, and gives the place in `held` back. */
   close(): void;
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { readConfig } from "@scribe/config";
-import { createLogger, type Logger } from "@scribe/telemetry";
+import { changeLevelBySignal, createLogger, type Logger } from "@scribe/telemetry";
 import { armFailPoints } from "./fail-point.ts";
 import { startWorker } from "./start-worker.ts";
 
@@ -16,6 +16,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   // From the first moment: a signal that comes while the worker starts must not cut off a job that it has just claimed.
   const signals = listenForSignals(log);
+  changeLevelBySignal(log);
   try {
     const worker = await startWorker({
       config,

@@ -1,5 +1,6 @@
-import { claimJob, renewLease } from "@scribe/database";
+import { type Claimed, claimJob, renewLease } from "@scribe/database";
 import { JobError, type PcmAudio } from "@scribe/domain";
+import type { Span } from "@scribe/telemetry";
 import type { Attempt, FittedEngine, WorkerParts } from "./attempt.ts";
 import { keepLease } from "./keep-lease.ts";
 import { commit } from "./steps/commit.ts";
@@ -23,6 +24,8 @@ export async function processJob(jobId: string, parts: WorkerParts): Promise<Att
         endAttempt(attempt.signal.aborted ? attempt.signal.reason : error, attempt, parts),
       );
       parts.metrics.attempts.inc({ outcome });
+      attempt.span.set({ "scribe.outcome": outcome });
+      attempt.span.end(outcome === "failed" || outcome === "retry" ? `the attempt ended: ${outcome}` : undefined);
       return outcome;
     } finally {
       attempt.close();
@@ -37,9 +40,9 @@ async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"
   parts.fail("after-claim");
   const engine = findEngine(job.engine, parts);
   const audio = await listen(engine, attempt, parts);
-  const transcription = await timed("transcribe", parts, () => transcribe(audio, engine, attempt, parts));
+  const transcription = await timed("transcribe", attempt, parts, () => transcribe(audio, engine, attempt, parts));
   parts.fail("before-commit");
-  await timed("commit", parts, () => commit(transcription, audio, attempt, parts));
+  await timed("commit", attempt, parts, () => commit(transcription, audio, attempt, parts));
   parts.fail("after-commit");
   log.info({ audioSeconds: audio.durationSeconds }, "the job is completed");
   parts.metrics.audioSeconds.inc(audio.durationSeconds);
@@ -55,9 +58,9 @@ async function listen(
 ): Promise<PcmAudio & { warnings: string[] }> {
   const durationSeconds = engine.secondsWithoutAudio?.(attempt.job.metadata) ?? null;
   if (durationSeconds !== null) return { path: "", samples: 0, durationSeconds, warnings: [] };
-  const source = await timed("fetch", parts, () => fetchAudio(attempt, parts));
+  const source = await timed("fetch", attempt, parts, () => fetchAudio(attempt, parts));
   parts.fail("after-fetch");
-  const audio = await timed("decode", parts, () => decodeAudio(source, attempt, parts));
+  const audio = await timed("decode", attempt, parts, () => decodeAudio(source, attempt, parts));
   parts.fail("after-decode");
   return audio;
 }
@@ -69,7 +72,13 @@ async function claim(jobId: string, folder: string, parts: WorkerParts): Promise
   const job = await claimJob(db, jobId, { workerId, leaseSeconds });
   if (job === null) return null;
   const lease = { jobId, epoch: job.leaseEpoch };
-  const log = parts.log.child({ jobId, epoch: lease.epoch });
+  const span = traceAttempt(job, parts);
+  const log = parts.log.child({
+    jobId,
+    tenant: job.tenantId,
+    epoch: lease.epoch,
+    ...(span.traceId && { trace_id: span.traceId }),
+  });
   const place = parts.held.add(lease);
   // The claim made room in the window.
   parts.poke("transcription");
@@ -84,7 +93,21 @@ async function claim(jobId: string, folder: string, parts: WorkerParts): Promise
     keeper.close();
     place.remove();
   };
-  return { job, lease, keeper, signal: AbortSignal.any([keeper.signal, place.signal]), folder, log, close };
+  return { job, lease, keeper, signal: AbortSignal.any([keeper.signal, place.signal]), folder, log, span, close };
+}
+
+/** Goes on where the request that made the job stands; the first attempt also shows how long the job waited. */
+function traceAttempt(job: Claimed, { tracer, workerId }: WorkerParts): Span {
+  const parent = job.traceparent;
+  const attributes = { "scribe.job": job.id, "scribe.tenant": job.tenantId };
+  if (tracer.enabled && job.leaseEpoch === 1) {
+    tracer.start("wait in the queue", { parent, startedAt: job.createdAt, attributes }).end();
+  }
+  return tracer.start("attempt", {
+    kind: "consumer",
+    parent,
+    attributes: { ...attributes, "scribe.model": job.model, "scribe.epoch": job.leaseEpoch, "scribe.worker": workerId },
+  });
 }
 
 function findEngine(name: string, { engines }: WorkerParts): FittedEngine {
@@ -93,10 +116,21 @@ function findEngine(name: string, { engines }: WorkerParts): FittedEngine {
   throw new JobError("model_unavailable", `No worker here runs the engine "${name}".`);
 }
 
-async function timed<T>(step: string, { metrics }: WorkerParts, work: () => Promise<T>): Promise<T> {
+async function timed<T>(
+  step: string,
+  { span: parent }: Attempt,
+  { metrics, tracer }: WorkerParts,
+  work: () => Promise<T>,
+): Promise<T> {
   const end = metrics.stepSeconds.startTimer({ step });
+  const span = tracer.start(step, { parent: parent.traceparent });
   try {
-    return await work();
+    const result = await work();
+    span.end();
+    return result;
+  } catch (error) {
+    span.end(error);
+    throw error;
   } finally {
     end();
   }

@@ -9,7 +9,7 @@ import { createOutboundClient } from "@scribe/outbound";
 import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
 import { startSpeechRuntime } from "@scribe/speech";
 import { localAudioFolder, openStore } from "@scribe/storage";
-import { createMetrics, type Logger, type Registry, showProcess } from "@scribe/telemetry";
+import { createMetrics, type Logger, openTracer, type Registry, showProcess } from "@scribe/telemetry";
 import { vercelBypass } from "@scribe/webhooks";
 import type { FittedEngine, WorkerParts } from "./attempt.ts";
 import { startEcsProtection } from "./ecs-protection.ts";
@@ -81,6 +81,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const workerId = makeWorkerId(randomBytes(4).toString("hex"));
     const registry = createMetrics();
     const metrics = createWorkerMetrics(registry);
+    const tracer = await openTracer(config.tracing, { service: "scribe-worker", version, log });
+    opened.push(() => tracer.close());
     const db = openDatabase({
       url: data.DATABASE_URL,
       directUrl: data.DATABASE_DIRECT_URL,
@@ -142,7 +144,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         hosts: outboundConfig.VERCEL_BYPASS_HOSTS,
         secret: outboundConfig.VERCEL_AUTOMATION_BYPASS_SECRET,
       });
-      const role = startWebhooks({ db, log, metrics, poke }, { queues, outbound, scheduleSeconds, headersFor });
+      const role = startWebhooks({ db, log, metrics, tracer, poke }, { queues, outbound, scheduleSeconds, headersFor });
       opened.push(() => role.close());
       roles.push(role);
     }
@@ -172,6 +174,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         workFolder,
         settings: jobSettings(config),
         metrics,
+        tracer,
         fail: options.fail,
         log,
         poke,

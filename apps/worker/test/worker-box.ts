@@ -9,7 +9,7 @@ import { findFfmpeg } from "@scribe/media";
 import { createOutboundClient } from "@scribe/outbound";
 import { openNotifications } from "@scribe/queue";
 import { createLocalStore } from "@scribe/storage";
-import { createLogger, createMetrics, type Logger } from "@scribe/telemetry";
+import { createLogger, createMetrics, type Logger, NO_TRACER } from "@scribe/telemetry";
 import { createTestDatabase } from "@scribe/testing";
 import type { JobSettings, WorkerParts } from "../src/attempt.ts";
 import { createEngineGate } from "../src/engine-gate.ts";
@@ -66,6 +66,7 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
       ...changes,
     },
     metrics: createWorkerMetrics(createMetrics({ defaults: false })),
+    tracer: NO_TRACER,
     fail: () => {},
     log,
     poke: (kind) => pokes.push(kind),

@@ -9,6 +9,7 @@ const TITLES = {
   outbound: "Reaching out",
   speech: "Speech",
   logging: "Logs",
+  tracing: "Traces",
 } as const satisfies Record<keyof typeof CONCERNS, string>;
 
 /** The README's table of settings, as Markdown. */

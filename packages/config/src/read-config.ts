@@ -6,6 +6,7 @@ import { limitSettings } from "./concerns/limits.ts";
 import { loggingSettings } from "./concerns/logging.ts";
 import { outboundSettings } from "./concerns/outbound.ts";
 import { speechSettings } from "./concerns/speech.ts";
+import { tracingSettings } from "./concerns/tracing.ts";
 import type { Setting, Settings, Values } from "./setting.ts";
 
 /** Every setting there is, by concern, in the order in which the documentation shows them. */
@@ -17,6 +18,7 @@ export const CONCERNS = {
   outbound: outboundSettings,
   speech: speechSettings,
   logging: loggingSettings,
+  tracing: tracingSettings,
 } as const;
 
 export type Config = { readonly [C in keyof typeof CONCERNS]: Values<(typeof CONCERNS)[C]> };

@@ -19,7 +19,7 @@ export interface WebhookSettings {
   headersFor?: (url: string) => Record<string, string>;
 }
 
-type Parts = Pick<WorkerParts, "db" | "log" | "metrics" | "poke">;
+type Parts = Pick<WorkerParts, "db" | "log" | "metrics" | "tracer" | "poke">;
 
 /** Sends what is due to webhook receivers, each try once. */
 export function startWebhooks(parts: Parts, settings: WebhookSettings): Role {
@@ -51,12 +51,23 @@ async function tryDelivery(id: string, parts: Parts, settings: WebhookSettings, 
   // The claim made room in the window.
   parts.poke("webhooks");
   const { outbound: client, headersFor } = settings;
+  const span = parts.tracer.start("deliver webhook", {
+    kind: "client",
+    parent: delivery.traceparent,
+    attributes: {
+      "scribe.delivery": id,
+      "scribe.event": delivery.type,
+      ...(delivery.jobId && { "scribe.job": delivery.jobId }),
+    },
+  });
   const result = await deliverOnce(delivery, { client, signal: stop, ...(headersFor && { headersFor }) }).catch(
     (err: unknown): DeliveryResult => {
       log.error({ err, deliveryId: id }, "a delivery could not be signed");
       return { status: null, durationMs: 0, error: "The delivery could not be signed." };
     },
   );
+  span.set({ "http.response.status_code": result.status ?? 0 });
+  span.end(result.error);
   if (stop.aborted && result.status === null) return await giveBack({ id, epoch: delivery.leaseEpoch }, parts);
   const outcome = decideOutcome(result, delivery.attempts, settings.scheduleSeconds);
   const { status, durationMs, error, responseExcerpt } = result;

@@ -15,6 +15,8 @@ export interface ClaimedDelivery {
   attempts: number;
   leaseEpoch: number;
   createdAt: Date;
+  /** W3C trace context of the job's request. */
+  traceparent: string | null;
   /** Plain, newest first: the job's own, else the tenant's (two while one is being rotated). */
   secrets: string[];
 }
@@ -39,7 +41,7 @@ export async function claimDelivery(
              attempts - tries_before AS attempts, (
                SELECT disabled_at IS NOT NULL FROM webhook_endpoints AS endpoint WHERE endpoint.id = endpoint_id
              ) AS disabled,
-             lease_epoch AS "leaseEpoch", created_at AS "createdAt", secret_encrypted AS "secretEncrypted"`,
+             lease_epoch AS "leaseEpoch", created_at AS "createdAt", traceparent, secret_encrypted AS "secretEncrypted"`,
     values: [id, leaseSeconds],
   });
   const row = rows[0];

@@ -20,6 +20,7 @@ export function logRequests(log: Logger, metrics: ApiMetrics): RequestHandler {
       if (status === 429) metrics.limitedRequests.inc({ code: codeOf(failure) });
       const line = {
         request_id: requestId,
+        ...(request.headers.traceparent ? { trace_id: String(request.headers.traceparent).split("-")[1] } : {}),
         method: request.method,
         path: request.path,
         status,
