@@ -1,0 +1,119 @@
+import { CEPSTRA } from "../features/cepstra.ts";
+import type { SampleSource, Span, SpeakerBounds, SpeakerTurn } from "../turns.ts";
+import { findChanges, type Piece } from "./find-changes.ts";
+import { FrameStatistics } from "./frame-statistics.ts";
+import { mergeSpeakers } from "./merge-speakers.ts";
+import { resegment } from "./resegment.ts";
+import type { Chunk } from "./speech-frames.ts";
+import { SpeechFrames } from "./speech-frames.ts";
+
+/** So much speech is looked at together, and in memory at once. */
+const CHUNK_SECONDS = 600;
+/** More clusters than this are not carried from one chunk to the joining of all. */
+const CLUSTERS_PER_CHUNK = 24;
+/** A pause of so many frames may be a change of speaker. */
+const PAUSE_FRAMES = 25;
+/** The beginning and end of what somebody says is quieter than a detector of speech hears. */
+const PADDING_SECONDS = 0.1;
+
+/**
+ * Who speaks when, without any trained model: speech is cut where its spectrum changes, the pieces are joined while one
+ * full-covariance Gaussian explains them as well as two, and the borders move to where mixtures of each speaker's frames
+ * put them. Files beyond ten minutes: each chunk first, then what was found in all. One speaker at a time.
+ */
+export async function diarizeByGaussians(
+  source: SampleSource,
+  speech: readonly Span[],
+  bounds: SpeakerBounds,
+  signal: AbortSignal,
+  chunkSeconds = CHUNK_SECONDS,
+): Promise<SpeakerTurn[]> {
+  const frames = new SpeechFrames(source, speech, chunkSeconds);
+  if (frames.count === 0) return [];
+  const labels = new Uint8Array(frames.count);
+  if (bounds.maxSpeakers > 1) {
+    await labelFrames(frames, labels, bounds, signal);
+    await resegment(frames, labels, signal);
+  }
+  return padTurns(turnsOf(frames, labels), source.sampleCount / 16_000);
+}
+
+type Part = { statistics: FrameStatistics; pieces: Piece[] };
+
+async function labelFrames(frames: SpeechFrames, labels: Uint8Array, bounds: SpeakerBounds, signal: AbortSignal) {
+  const parts: Part[] = [];
+  for (const chunk of frames.chunks) {
+    signal.throwIfAborted();
+    const features = await frames.read(chunk);
+    const pieces = findChanges(features, CEPSTRA, pausesOf(chunk)).map(({ from, to }) => ({
+      statistics: FrameStatistics.of(features, CEPSTRA, from, to),
+      pieces: [{ from: chunk.first + from, to: chunk.first + to }],
+    }));
+    const alone = frames.chunks.length === 1;
+    parts.push(
+      ...(alone
+        ? pieces
+        : join(pieces, {
+            minSpeakers: Math.min(CLUSTERS_PER_CHUNK, bounds.maxSpeakers),
+            maxSpeakers: CLUSTERS_PER_CHUNK,
+          })),
+    );
+  }
+  join(parts, bounds).forEach(({ pieces }, speaker) => {
+    for (const { from, to } of pieces) labels.fill(speaker, from, to);
+  });
+}
+
+function join(parts: readonly Part[], bounds: SpeakerBounds): Part[] {
+  const speakers = mergeSpeakers(
+    parts.map(({ statistics }) => statistics),
+    CEPSTRA,
+    bounds,
+  );
+  const joined = new Map<number, Part>();
+  parts.forEach((part, i) => {
+    const before = joined.get(speakers[i]);
+    if (!before) joined.set(speakers[i], part);
+    else
+      joined.set(speakers[i], {
+        statistics: before.statistics.plus(part.statistics),
+        pieces: [...before.pieces, ...part.pieces],
+      });
+  });
+  return [...joined.values()];
+}
+
+function pausesOf({ runs }: Chunk): number[] {
+  return runs
+    .filter(({ start }, i) => i > 0 && start - (runs[i - 1].start + runs[i - 1].count) >= PAUSE_FRAMES)
+    .map(({ offset }) => offset);
+}
+
+function turnsOf(frames: SpeechFrames, labels: Uint8Array): SpeakerTurn[] {
+  const turns: SpeakerTurn[] = [];
+  for (const { first, runs } of frames.chunks) {
+    for (const { start, count, offset } of runs) {
+      for (let from = 0; from < count; ) {
+        const speaker = labels[first + offset + from];
+        let to = from + 1;
+        while (to < count && labels[first + offset + to] === speaker) to++;
+        turns.push({ start: (start + from) / 100, end: (start + to) / 100, speaker });
+        from = to;
+      }
+    }
+  }
+  return turns;
+}
+
+/** Turns reach out by a tenth of a second, at most half-way to the next. */
+function padTurns(turns: readonly SpeakerTurn[], durationSeconds: number): SpeakerTurn[] {
+  return turns.map((turn, i) => {
+    const before = turns[i - 1]?.end ?? Number.NEGATIVE_INFINITY;
+    const after = turns[i + 1]?.start ?? Number.POSITIVE_INFINITY;
+    return {
+      ...turn,
+      start: Math.max(0, turn.start - PADDING_SECONDS, (before + turn.start) / 2),
+      end: Math.min(durationSeconds, turn.end + PADDING_SECONDS, (after + turn.end) / 2),
+    };
+  });
+}

@@ -1,0 +1,69 @@
+/** Kept away from the zero that logarithms do not take: far below what cepstra of speech vary. */
+const LEAST_VARIANCE = 0.3;
+
+/** Sums over frames from which a Gaussian with full covariance follows: count, sums, products (lower triangle). */
+export class FrameStatistics {
+  readonly count: number;
+  readonly #sums: Float64Array;
+  readonly #products: Float64Array;
+  /** `count` times the logarithm of the covariance's determinant. */
+  readonly weightedLogDeterminant: number;
+
+  private constructor(count: number, sums: Float64Array, products: Float64Array) {
+    this.count = count;
+    this.#sums = sums;
+    this.#products = products;
+    this.weightedLogDeterminant = count > 0 ? count * logDeterminant(count, sums, products) : 0;
+  }
+
+  /** Of the frames `from`…`to` of `features [frames, dimensions]`. */
+  static of(features: Float32Array, dimensions: number, from: number, to: number): FrameStatistics {
+    const sums = new Float64Array(dimensions);
+    const products = new Float64Array(dimensions * dimensions);
+    for (let frame = from; frame < to; frame++) {
+      const offset = frame * dimensions;
+      for (let i = 0; i < dimensions; i++) {
+        const value = features[offset + i];
+        sums[i] += value;
+        for (let j = 0; j <= i; j++) products[i * dimensions + j] += value * features[offset + j];
+      }
+    }
+    return new FrameStatistics(to - from, sums, products);
+  }
+
+  plus(other: FrameStatistics): FrameStatistics {
+    return new FrameStatistics(
+      this.count + other.count,
+      this.#sums.map((sum, i) => sum + other.#sums[i]),
+      this.#products.map((product, i) => product + other.#products[i]),
+    );
+  }
+
+  /** By how much two Gaussians explain the frames of both better than one: the logarithm of the likelihoods' ratio. */
+  ratioTo(other: FrameStatistics): number {
+    const both = this.plus(other).weightedLogDeterminant;
+    return (both - this.weightedLogDeterminant - other.weightedLogDeterminant) / 2;
+  }
+}
+
+/** By Cholesky's decomposition of the covariance. */
+function logDeterminant(count: number, sums: Float64Array, products: Float64Array): number {
+  const n = sums.length;
+  const lower = new Float64Array(n * n);
+  let sum = 0;
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      let value = products[i * n + j] / count - (sums[i] / count) * (sums[j] / count);
+      if (i === j) value += LEAST_VARIANCE;
+      for (let k = 0; k < j; k++) value -= lower[i * n + k] * lower[j * n + k];
+      if (i === j) {
+        const root = Math.sqrt(Math.max(value, 1e-9));
+        lower[i * n + i] = root;
+        sum += 2 * Math.log(root);
+      } else {
+        lower[i * n + j] = value / lower[j * n + j];
+      }
+    }
+  }
+  return sum;
+}
