@@ -2,8 +2,8 @@ import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
 import { quantizeBlocks, quantizeOutputs, type RowQuantized } from "./quantize-weights.ts";
 
 /**
- * How a matrix product is computed: `fp32`; `rows`, 8 bit with one scale a row of activations and one an output of the
- * weights; `blocks`, 8 bit with a scale for each block of inputs on both sides.
+ * How a matrix product is computed: `fp32`; `rows`, 8 bit with a scale and a zero for each row of activations and one
+ * scale for each output of the weights; `blocks`, 8 bit with a scale for each block of inputs on both sides.
  */
 export type Arithmetic = "fp32" | "rows" | "blocks";
 
@@ -57,47 +57,33 @@ export class Projections {
     const quantized = once(() => quantizeOutputs(weights, outputs, inputs));
     const values = g.weight(`${name}.int8`, "int8", [inputs, outputs], () => bytes(quantized().values));
     const scales = g.weight(`${name}.scales`, "float32", [outputs], () => bytes(quantized().scales));
-    const row = lowest === undefined ? this.#quantizeRows(x, inputs) : this.#quantizeFrom(lowest, x, inputs);
-    const zero = row.zero ? [row.zero] : [];
-    const factors = [g.float(1), scales];
-    const sums = g.op("MatMulIntegerToFloat", [row.values, values, ...factors, ...zero], { domain: MICROSOFT });
-    const product = g.op("Mul", [sums, row.scale]);
-    if (row.lift === undefined) return product;
     const ones = g.weight(`${name}.sums`, "float32", [outputs], () => bytes(sumsOf(quantized(), outputs)));
-    return g.op("Sub", [product, g.op("Mul", [row.lift, ones])]);
+    const row = this.#quantizeRows(x, inputs, lowest);
+    const sums = g.op("MatMulIntegerToFloat", [row.values, values, g.float(1), scales], { domain: MICROSOFT });
+    return g.op("Sub", [g.op("Mul", [sums, row.scale]), g.op("Mul", [row.lift, ones])]);
   }
 
-  /** 8 bit values of each row by its own largest, and the scale `[…, 1]`. */
-  #quantizeRows(x: string, inputs: number): QuantizedRows {
+  /**
+   * Each row in 255 steps from its own smallest value to its largest. Unsigned, as x64 has no fast product of two
+   * signed matrices; the zero of each row is taken out of the product afterwards.
+   */
+  #quantizeRows(x: string, inputs: number, lowest: number | undefined): QuantizedRows {
     const known = this.#quantized.get(x);
     if (known) return known;
     const g = this.#graph;
-    const largest = g.op("ReduceMax", [g.op("Abs", [x]), g.ids(-1)], { attributes: { keepdims: { int: 1 } } });
-    // A row of zeros must not be divided by zero.
-    const scale = g.op("Max", [g.op("Mul", [largest, g.float(1 / 127)]), g.float(1e-20)]);
-    // Unsigned values around 128: signed ones have no fast kernel on x64.
-    const middle = g.op("Cast", [g.op("Add", [g.op("Mul", [scale, g.float(0)]), g.float(128)])], {
-      attributes: { to: { int: TYPES.uint8 } },
-    });
+    const keep = { attributes: { keepdims: { int: 1 } } };
+    // Zero lies within, and a row of zeros must not be divided by zero.
+    const high = g.op("Max", [g.op("ReduceMax", [x, g.ids(-1)], keep), g.float(0)]);
+    const low =
+      lowest === undefined ? g.op("Min", [g.op("ReduceMin", [x, g.ids(-1)], keep), g.float(-1e-20)]) : g.float(lowest);
+    const scale = g.op("Mul", [g.op("Sub", [high, low]), g.float(1 / 254)]);
+    const zero = g.op("Round", [g.op("Neg", [g.op("Div", [low, scale])])]);
+    const zeroByte = g.op("Cast", [zero], { attributes: { to: { int: TYPES.uint8 } } });
     const attributes = { axis: { int: -1 }, block_size: { int: inputs } };
-    const zero = g.constant("uint8", [128], []);
-    const row = { values: g.op("QuantizeLinear", [x, scale, middle], { attributes }), scale, zero };
+    const values = g.op("QuantizeLinear", [x, scale, zeroByte], { attributes });
+    const row = { values, scale, lift: g.op("Mul", [scale, zero]) };
     this.#quantized.set(x, row);
     return row;
-  }
-
-  /** The same in unsigned values from a known lowest on; `lift` is what every value of a row was raised by. */
-  #quantizeFrom(lowest: number, x: string, inputs: number): QuantizedRows {
-    const g = this.#graph;
-    const largest = g.op("ReduceMax", [x, g.ids(-1)], { attributes: { keepdims: { int: 1 } } });
-    const scale = g.op("Mul", [g.op("Sub", [g.op("Max", [largest, g.float(0)]), g.float(lowest)]), g.float(1 / 254)]);
-    const zero = g.op("Cast", [g.op("Round", [g.op("Div", [g.float(-lowest), scale])])], {
-      attributes: { to: { int: TYPES.uint8 } },
-    });
-    const attributes = { axis: { int: -1 }, block_size: { int: inputs } };
-    const values = g.op("QuantizeLinear", [x, scale, zero], { attributes });
-    const lift = g.op("Mul", [scale, g.op("Cast", [zero], { attributes: { to: { int: TYPES.float32 } } })]);
-    return { values, scale, lift };
   }
 
   #blocks(x: string, { name, weights, inputs, outputs }: Linear, bias: string): string {
@@ -117,7 +103,8 @@ export class Projections {
   }
 }
 
-type QuantizedRows = { values: string; scale: string; zero?: string; lift?: string };
+/** 8 bit values, and `[…, 1]` each row's scale and what its values were raised by. */
+type QuantizedRows = { values: string; scale: string; lift: string };
 
 /** What each output is for inputs that are all 1. */
 function sumsOf({ values, scales }: RowQuantized, outputs: number): Float32Array {
@@ -126,9 +113,9 @@ function sumsOf({ values, scales }: RowQuantized, outputs: number): Float32Array
   return sums.map((sum, o) => sum * scales[o]);
 }
 
-/** The largest block, up to 128, that divides the inputs. */
+/** The largest block, up to 64, that divides the inputs; larger ones are faster and less exact. */
 function blockSize(inputs: number): number {
-  return [128, 64, 32, 16].find((size) => inputs % size === 0) ?? 16;
+  return [64, 32, 16].find((size) => inputs % size === 0) ?? 16;
 }
 
 function once<T>(make: () => T): () => T {
