@@ -4,6 +4,7 @@ import { coldStart } from "./cold-start.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { http } from "./http/http.ts";
 import { describeMachine } from "./machine.ts";
+import { queue } from "./queue/queue.ts";
 
 /** One measurement: prints its table, and what it compares with. */
 interface Bench {
@@ -19,6 +20,8 @@ export interface BenchOptions {
   /** Requests under way at once in `http`. */
   connections: number;
   rounds: number;
+  /** Of a round of `queue`. */
+  jobs: number;
 }
 
 const BENCHES: Record<string, Bench> = {
@@ -26,6 +29,10 @@ const BENCHES: Record<string, Bench> = {
   http: {
     what: "requests a second next to a bare Express + pg route (--seconds 4, --connections 16, --rounds 5)",
     run: http,
+  },
+  queue: {
+    what: "whole job cycles over HTTP next to the same statements alone; submit to claim (--jobs 1000, --rounds 3)",
+    run: queue,
   },
   "cold-start": {
     what: "from the start of API and worker to ready, next to a bare server (--rounds 5)",
@@ -41,6 +48,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "4" },
     connections: { type: "string", default: "16" },
     rounds: { type: "string" },
+    jobs: { type: "string", default: "1000" },
   },
 });
 
@@ -59,7 +67,8 @@ if (values.list) {
       minutes: Number(values.minutes),
       seconds: Number(values.seconds),
       connections: Number(values.connections),
-      rounds: Number(values.rounds ?? (name === "end-to-end" ? 3 : 5)),
+      jobs: Number(values.jobs),
+      rounds: Number(values.rounds ?? (name === "end-to-end" || name === "queue" ? 3 : 5)),
     });
   }
   // The schema engine leaves a timer behind.
