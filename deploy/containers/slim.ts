@@ -43,8 +43,7 @@ function rules({ platform, arch, migrations }: SlimOptions): Record<string, Rule
     zod: { drop: /^src\// },
     luxon: { drop: /^(src|build\/(amd|global|cjs-browser))\// },
     protobufjs: { drop: /^(cli|dist|tests)\// },
-    msgpackr: { drop: /^dist\//, keep: /^dist\/node\.cjs$/ },
-    "web-streams-polyfill": { drop: /^dist\//, keep: /^dist\/(ponyfill\.es2018|polyfill)\.m?js$/ },
+    "web-streams-polyfill": { drop: /^dist\//, keep: /^dist\/ponyfill\.es2018\.m?js$/ },
   };
 }
 
@@ -80,11 +79,15 @@ function packagesIn(folder: string): { name: string; folder: string }[] {
   try {
     return real(folder).flatMap(({ name }) =>
       name.startsWith("@")
-        ? real(join(folder, name)).map((inner) => ({ name: `${name}/${inner.name}`, folder: join(folder, name, inner.name) }))
+        ? real(join(folder, name)).map((inner) => ({
+            name: `${name}/${inner.name}`,
+            folder: join(folder, name, inner.name),
+          }))
         : [{ name, folder: join(folder, name) }],
     );
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR") return [];
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR")
+      return [];
     throw error;
   }
 }
