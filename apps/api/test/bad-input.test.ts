@@ -77,7 +77,7 @@ describe("a field that is wrong is named", () => {
     ["no webhook secret", "webhook_secret", { url, webhook_url: url, webhook_secret: "hunter2" }],
     ["an engine that is not enabled", "engine", { url, engine: "synthetic" }],
     ["an engine that is not there", "engine", { url, engine: "openai" }],
-    ["an option that is not there", "diarize", { url, diarize: true }],
+    ["more speakers at least than at most", "min_speakers", { url, diarize: true, min_speakers: 3, max_speakers: 2 }],
     ["an option that is not there", "beam_size", { url, beam_size: 5 }],
     ["an option that is not there", "lexicon", { url, lexicon: "names" }],
   ])("%s: %s", async (_what, path, body) => {

@@ -126,7 +126,7 @@ export const jobFields = {
 const NOT_AVAILABLE: Partial<Record<keyof typeof jobFields, (value: never) => boolean>> = {
   multilingual: (value: boolean) => value,
   hotwords: (value: string[]) => value.length > 0,
-  mode: (value: string) => value === "packed" || value === "dialogue",
+  mode: (value: string) => value === "packed",
   beam_size: (value: number) => value > 1,
   best_of: (value: number) => value > 1,
   patience: () => true,
@@ -138,10 +138,6 @@ const NOT_AVAILABLE: Partial<Record<keyof typeof jobFields, (value: never) => bo
   redact: (value: string[]) => value.length > 0,
   enhance: () => true,
   vad: (value: boolean) => value,
-  diarize: (value: boolean) => value,
-  num_speakers: () => true,
-  min_speakers: () => true,
-  max_speakers: () => true,
   channels: (value: string) => value === "split",
   engine: (value: string) => value === "openai" || value === "assemblyai",
 };
@@ -155,6 +151,25 @@ function refuseUnavailable(input: object, context: z.RefinementCtx): void {
   }
 }
 
+type SpeakerFields = Pick<
+  z.output<z.ZodObject<typeof jobFields>>,
+  "diarize" | "mode" | "num_speakers" | "min_speakers" | "max_speakers"
+>;
+
+/** How many speak is said once, is possible, and is asked only where speakers are told apart. */
+function checkSpeakers(input: SpeakerFields, context: z.RefinementCtx): void {
+  const { diarize, mode, num_speakers, min_speakers, max_speakers } = input;
+  const refuse = (field: string, message: string) => context.addIssue({ code: "custom", path: [field], message });
+  if (min_speakers !== undefined && max_speakers !== undefined && min_speakers > max_speakers) {
+    refuse("min_speakers", "must not be greater than `max_speakers`");
+  }
+  if (num_speakers !== undefined && (min_speakers !== undefined || max_speakers !== undefined)) {
+    refuse("num_speakers", "cannot stand beside `min_speakers` or `max_speakers`");
+  }
+  const given = (["num_speakers", "min_speakers", "max_speakers"] as const).find((field) => input[field] !== undefined);
+  if (given && !(diarize ?? mode === "dialogue")) refuse(given, "needs `diarize: true`");
+}
+
 /** Body of `POST /transcribe`. */
 export const transcribeBody = z
   .strictObject({ url: httpUrl.optional(), upload_id: z.string().max(64).optional(), ...jobFields })
@@ -163,10 +178,14 @@ export const transcribeBody = z
       context.addIssue({ code: "custom", path: ["url"], message: "exactly one of `url` and `upload_id` is needed" });
     }
     refuseUnavailable(body, context);
+    checkSpeakers(body, context);
   });
 
 /** Form fields of `POST /transcribe/upload`, after `readFormFields`. */
-export const uploadFields = z.strictObject(jobFields).superRefine(refuseUnavailable);
+export const uploadFields = z.strictObject(jobFields).superRefine((fields, context) => {
+  refuseUnavailable(fields, context);
+  checkSpeakers(fields, context);
+});
 
 export type TranscribeBody = z.output<typeof transcribeBody>;
 export type UploadFields = z.output<typeof uploadFields>;
@@ -232,7 +251,7 @@ export function toJobRequest(fields: UploadFields): JobRequest {
   return {
     engine: ENGINE_ALIASES[engine] ?? engine,
     model,
-    options: transcriptionOptions.parse(rest),
+    options: transcriptionOptions.parse(withoutOldModes(rest)),
     priority: PRIORITIES[priority ?? "normal"],
     webhookUrl: webhook_url,
     webhookEvents: webhook_events ?? DEFAULT_WEBHOOK_EVENTS,
@@ -240,4 +259,10 @@ export function toJobRequest(fields: UploadFields): JobRequest {
     recordingId: recording_id,
     metadata: metadata ?? {},
   };
+}
+
+/** `dialogue` and `mono` are what older callers say for diarization on and off; what is said in today's words wins. */
+function withoutOldModes({ mode, ...rest }: Pick<UploadFields, "mode" | "diarize">) {
+  if (mode === "dialogue" || mode === "mono") return { diarize: mode === "dialogue", ...rest };
+  return mode === undefined ? rest : { mode, ...rest };
 }

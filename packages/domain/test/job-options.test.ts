@@ -54,7 +54,7 @@ describe("a field's bounds", () => {
     ["redact", [[]], [many(33, "a"), [long(33)]]],
     ["word_timestamps", [true, false], [1]],
     ["vad", [false], [0]],
-    ["diarize", [false], ["yes"]],
+    ["diarize", [true, false], ["yes"]],
     ["num_speakers", [], [0, 51, 1.5]],
     ["min_speakers", [], [0, 51]],
     ["max_speakers", [], [0, 51]],
@@ -133,7 +133,6 @@ describe("options that this version does not carry out", () => {
     ["multilingual", true],
     ["hotwords", ["a"]],
     ["mode", "packed"],
-    ["mode", "dialogue"],
     ["beam_size", 5],
     ["best_of", 5],
     ["patience", 1],
@@ -145,10 +144,6 @@ describe("options that this version does not carry out", () => {
     ["redact", ["email"]],
     ["enhance", { tasks: ["summary"] }],
     ["vad", true],
-    ["diarize", true],
-    ["num_speakers", 2],
-    ["min_speakers", 1],
-    ["max_speakers", 2],
     ["channels", "split"],
     ["engine", "openai"],
     ["engine", "assemblyai"],
@@ -161,6 +156,40 @@ describe("options that this version does not carry out", () => {
   test("what asks for what happens anyway is let through", () => {
     const harmless = { multilingual: false, hotwords: [], mode: "mono", beam_size: 1, best_of: 1, cache: false };
     expect(problems({ ...source, ...harmless, redact: [], vad: false, diarize: false, channels: "mix" })).toEqual([]);
+  });
+});
+
+describe("how many speak", () => {
+  test.each([
+    [{ diarize: true, num_speakers: 1 }],
+    [{ diarize: true, num_speakers: 50 }],
+    [{ diarize: true, min_speakers: 2, max_speakers: 2 }],
+    [{ diarize: true, max_speakers: 4 }],
+    [{ mode: "dialogue", min_speakers: 2 }],
+  ])("is taken: %j", (fields) => expect(problems({ ...source, ...fields })).toEqual([]));
+
+  test.each([
+    [{ diarize: true, num_speakers: 0 }, "num_speakers"],
+    [{ diarize: true, num_speakers: 500 }, "num_speakers"],
+    [{ diarize: true, min_speakers: 3, max_speakers: 2 }, "min_speakers"],
+    [{ diarize: true, num_speakers: 2, max_speakers: 2 }, "num_speakers"],
+    [{ num_speakers: 2 }, "num_speakers"],
+    [{ diarize: false, mode: "dialogue", max_speakers: 2 }, "max_speakers"],
+  ])("is refused by name: %j", (fields, field) => {
+    expect(wrongFields({ ...source, ...fields })).toEqual([field]);
+    expect(uploadFields.safeParse(fields).error?.issues).toMatchObject([{ path: [field] }]);
+  });
+
+  test.each([
+    [{ mode: "dialogue" }, { diarize: true }],
+    [{ mode: "mono" }, { diarize: false }],
+    [{ mode: "dialogue", diarize: false }, { diarize: false }],
+    [
+      { mode: "sequential", diarize: true },
+      { mode: "sequential", diarize: true },
+    ],
+  ])("older callers' words become today's: %j", (fields, options) => {
+    expect(toJobRequest(uploadFields.parse(fields)).options).toEqual(options);
   });
 });
 
