@@ -170,7 +170,10 @@ describe("telling voices apart", () => {
     const all = Array.from({ length: repeats }, (_, k) =>
       speech.map(({ start, end }) => ({ start: start + k * seconds, end: end + k * seconds })),
     ).flat();
-    const long = orderTurns(await diarizeByGaussians(source, all, { minSpeakers: 1, maxSpeakers: 8 }, never, 20), 0.5);
+    const long = orderTurns(
+      await diarizeByGaussians(source, all, { minSpeakers: 1, maxSpeakers: 8 }, never, { chunkSeconds: 20 }),
+      0.5,
+    );
     expect(long.map(({ speaker }) => speaker)).toEqual(Array.from({ length: repeats * 4 }, (_, i) => i % 2));
   });
 });

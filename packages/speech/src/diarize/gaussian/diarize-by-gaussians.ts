@@ -7,7 +7,6 @@ import { resegment } from "./resegment.ts";
 import type { Chunk } from "./speech-frames.ts";
 import { SpeechFrames } from "./speech-frames.ts";
 
-/** So much speech is looked at together, and in memory at once. */
 const CHUNK_SECONDS = 600;
 /** More clusters than this are not carried from one chunk to the joining of all. */
 const CLUSTERS_PER_CHUNK = 24;
@@ -15,6 +14,13 @@ const CLUSTERS_PER_CHUNK = 24;
 const PAUSE_FRAMES = 25;
 /** The beginning and end of what somebody says is quieter than a detector of speech hears. */
 const PADDING_SECONDS = 0.1;
+
+export type GaussianOptions = {
+  /** So much speech is looked at together, and in memory at once. Default: ten minutes. */
+  chunkSeconds?: number;
+  /** Told the share done, 0…1, after each chunk. */
+  progress?: (share: number) => void;
+};
 
 /**
  * Who speaks when, without any trained model: speech is cut where its spectrum changes, the pieces are joined while one
@@ -26,24 +32,31 @@ export async function diarizeByGaussians(
   speech: readonly Span[],
   bounds: SpeakerBounds,
   signal: AbortSignal,
-  chunkSeconds = CHUNK_SECONDS,
+  { chunkSeconds = CHUNK_SECONDS, progress = () => {} }: GaussianOptions = {},
 ): Promise<SpeakerTurn[]> {
   const frames = new SpeechFrames(source, speech, chunkSeconds);
   if (frames.count === 0) return [];
   const labels = new Uint8Array(frames.count);
   if (bounds.maxSpeakers > 1) {
-    await labelFrames(frames, labels, bounds, signal);
-    await resegment(frames, labels, signal);
+    await labelFrames(frames, labels, bounds, signal, (share) => progress(0.4 * share));
+    await resegment(frames, labels, signal, (share) => progress(0.4 + 0.6 * share));
   }
   return padTurns(turnsOf(frames, labels), source.sampleCount / 16_000);
 }
 
 type Part = { statistics: FrameStatistics; pieces: Piece[] };
 
-async function labelFrames(frames: SpeechFrames, labels: Uint8Array, bounds: SpeakerBounds, signal: AbortSignal) {
+async function labelFrames(
+  frames: SpeechFrames,
+  labels: Uint8Array,
+  bounds: SpeakerBounds,
+  signal: AbortSignal,
+  progress: (share: number) => void,
+) {
   const parts: Part[] = [];
   for (const chunk of frames.chunks) {
     signal.throwIfAborted();
+    progress(chunk.first / frames.count);
     const features = await frames.read(chunk);
     const pieces = findChanges(features, CEPSTRA, pausesOf(chunk)).map(({ from, to }) => ({
       statistics: FrameStatistics.of(features, CEPSTRA, from, to),

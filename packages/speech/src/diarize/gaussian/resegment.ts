@@ -18,7 +18,12 @@ const CHANGE_COST = 20;
  * Moves the borders between speakers to where they sound best: a mixture of each speaker's frames, the likeliest
  * sequence, and again. `labels` has a speaker for each frame of speech, and is changed in place.
  */
-export async function resegment(frames: SpeechFrames, labels: Uint8Array, signal: AbortSignal): Promise<void> {
+export async function resegment(
+  frames: SpeechFrames,
+  labels: Uint8Array,
+  signal: AbortSignal,
+  progress: (share: number) => void,
+): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     const samples = await sampleSpeakers(frames, labels, signal);
     const speakers = [...samples.keys()];
@@ -27,6 +32,7 @@ export async function resegment(frames: SpeechFrames, labels: Uint8Array, signal
     let moved = 0;
     for (const chunk of frames.chunks) {
       signal.throwIfAborted();
+      progress((round + chunk.first / frames.count) / ROUNDS);
       const path = decodeStates(
         scoreFrames(await frames.read(chunk), mixtures),
         speakers.length,

@@ -1,0 +1,79 @@
+import { PcmFile } from "../../audio/pcm-file.ts";
+import { SpeechDetector } from "../../vad/speech-detector.ts";
+import { diarizeByGaussians } from "../gaussian/diarize-by-gaussians.ts";
+import { speechSpans } from "../speech-spans.ts";
+import { orderTurns, type Span, type SpeakerBounds, type SpeakerTurn, speakerLabel } from "../turns.ts";
+import type { Diarization, DiarizationMethod, DiarizationRequest } from "./diarization.ts";
+
+/** As many as the bundled method tells apart where nobody says how many there are. */
+const MOST_SPEAKERS = 8;
+/** Pauses of a speaker up to this, in seconds, are part of a turn. */
+const CLOSED_PAUSE = 0.8;
+/** How far finding speech is of the whole. */
+const SHARE_OF_DETECTION = 0.3;
+
+/** Finds who speaks when in a file of samples. `progress` is told the share done, at least every few seconds. */
+export async function diarizeRecording(
+  request: DiarizationRequest,
+  progress: (share: number) => void,
+): Promise<Diarization> {
+  const pcm = await PcmFile.open(request.pcmPath);
+  try {
+    progress(0);
+    const never = new AbortController().signal;
+    const speech = await findSpeech(pcm, request, never, (share) => progress(SHARE_OF_DETECTION * share));
+    const bounds = boundsOf(request);
+    const turns = await diarizeByGaussians(pcm, speech, bounds, never, {
+      progress: (share) => progress(SHARE_OF_DETECTION + (1 - SHARE_OF_DETECTION) * share),
+    });
+    return describe("gaussian-bic", turns, turns, speech);
+  } finally {
+    await pcm.close();
+  }
+}
+
+export function boundsOf({ minSpeakers, maxSpeakers }: DiarizationRequest): SpeakerBounds {
+  const least = Math.max(1, minSpeakers ?? 1);
+  return { minSpeakers: least, maxSpeakers: Math.max(least, maxSpeakers ?? MOST_SPEAKERS) };
+}
+
+export function describe(
+  method: DiarizationMethod,
+  turns: readonly SpeakerTurn[],
+  exclusive: readonly SpeakerTurn[],
+  speech: readonly Span[],
+): Diarization {
+  const ordered = orderTurns(turns, CLOSED_PAUSE).map(label);
+  return {
+    method,
+    speakers: [...new Set(ordered.map(({ speaker }) => speaker))],
+    turns: ordered,
+    exclusiveTurns: turns === exclusive ? ordered : orderTurns(exclusive, CLOSED_PAUSE).map(label),
+    speechSeconds: speech.reduce((sum, { start, end }) => sum + end - start, 0),
+  };
+}
+
+const label = ({ start, end, speaker }: SpeakerTurn) => ({
+  start: Math.round(start * 1000) / 1000,
+  end: Math.round(end * 1000) / 1000,
+  speaker: speakerLabel(speaker),
+});
+
+async function findSpeech(
+  pcm: PcmFile,
+  { intraOpThreads }: DiarizationRequest,
+  signal: AbortSignal,
+  progress: (share: number) => void,
+): Promise<Span[]> {
+  const detector = await SpeechDetector.open(intraOpThreads);
+  try {
+    let runs = 0;
+    const probabilities = await detector.probabilities(pcm, 0, pcm.sampleCount, signal, () => {
+      runs += 500 * 512;
+      progress(Math.min(1, runs / pcm.sampleCount));
+    });
+    return speechSpans(probabilities, pcm.sampleCount / 16_000);
+  } finally {
+    await detector.close();
+  }
+}
