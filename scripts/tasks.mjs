@@ -44,6 +44,7 @@ export const tasks = {
   generate: apart("scripts/generate.ts"),
   bench: apart("bench/src/main.ts"),
   chaos: apart("chaos/src/main.ts"),
+  security: apart("security/src/main.ts"),
   test,
   types: (args) => [types(args)],
   lint: (args) => [biome("lint", args.length > 0 ? args : ["."])],

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { buildDocument } from "../openapi/build-document.ts";
 import { defineRoute, type Route } from "../openapi/route.ts";
 
@@ -11,7 +12,7 @@ export function openapiRoute(routes: () => readonly Route[]): Route {
     tag: "Operation",
     scope: null,
     query: "anything",
-    answers: { 200: { description: "OpenAPI 3.1", content: { "application/json": null } } },
+    answers: { 200: { description: "OpenAPI 3.1", schema: z.looseObject({ openapi: z.string() }) } },
     handle: ({ version, config }) => {
       const document = JSON.stringify(buildDocument(routes(), { version, serverUrl: config.http.PUBLIC_URL }));
       return ({ response }) => {
