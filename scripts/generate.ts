@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dashboardFiles } from "../deploy/grafana/dashboards.ts";
+import { secretsEnv, settingsEnv } from "../deploy/kubernetes/settings.ts";
 import { configTable, envExample } from "../packages/config/src/index.ts";
 import { metricsPage } from "../packages/telemetry/src/index.ts";
 
@@ -21,6 +22,8 @@ function generated(): Map<string, string> {
     [".env.example", envExample()],
     ["docs/metrics.md", metricsPage()],
     ...[...dashboardFiles()].map(([name, text]): [string, string] => [`deploy/grafana/${name}`, text]),
+    ["deploy/kubernetes/base/scribe.env", settingsEnv()],
+    ["deploy/kubernetes/secrets.example.env", secretsEnv()],
     ["deploy/kubernetes/monitoring/prometheus-rule.yaml", prometheusRule()],
     ["README.md", `${readme.slice(0, begin + BEGIN.length)}\n\n${configTable()}\n${readme.slice(end)}`],
   ]);
