@@ -1,0 +1,54 @@
+import { HubError } from "./hub-error.ts";
+
+/**
+ * Which weights are wanted: the ONNX export, the original weights, or what there is, the export first. `variant` is the
+ * export's suffix, such as `_quantized`; none is full precision.
+ */
+export type WantedFiles = { weights?: "onnx" | "safetensors" | "auto"; variant?: string };
+
+/** What describes a model. The first three are in every one; of the tokenizer's, what there is. */
+const NEEDED = ["config.json", "preprocessor_config.json"];
+const DESCRIBING = [
+  ...NEEDED,
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "vocab.json",
+  "merges.txt",
+  "added_tokens.json",
+  "special_tokens_map.json",
+  "normalizer.json",
+];
+
+/**
+ * The files of a model that are needed to run it, by name; weights last, so that whoever finds them finds all.
+ *
+ * @throws HubError `unfit` where something is missing that cannot be done without
+ */
+export function chooseFiles(names: readonly string[], wanted: WantedFiles = {}): string[] {
+  const there = new Set(names);
+  for (const name of NEEDED) if (!there.has(name)) throw new HubError("unfit", `the model has no ${name}`);
+  if (!there.has("tokenizer.json") && !there.has("vocab.json"))
+    throw new HubError("unfit", "the model has no tokenizer");
+  const { weights = "auto", variant = "" } = wanted;
+  const onnx = weights === "safetensors" ? null : exportedFiles(there, variant);
+  const original = weights === "onnx" ? null : originalFiles(there);
+  const chosen = onnx ?? original;
+  if (chosen === null)
+    throw new HubError("unfit", `the model has no weights that can be run here (${weights}${variant})`);
+  return [...DESCRIBING.filter((name) => there.has(name)), ...chosen];
+}
+
+/** Weights beyond 2 GB lie beside their graph. */
+function exportedFiles(there: ReadonlySet<string>, variant: string): string[] | null {
+  const graphs = ["encoder_model", "decoder_model_merged"].map((name) => `onnx/${name}${variant}.onnx`);
+  if (!graphs.every((name) => there.has(name))) return null;
+  return [...graphs.map((name) => `${name}_data`).filter((name) => there.has(name)), ...graphs];
+}
+
+function originalFiles(there: ReadonlySet<string>): string[] | null {
+  if (there.has("model.safetensors")) return ["model.safetensors"];
+  const parts = [...there].filter((name) => /^model-\d{5}-of-\d{5}\.safetensors$/.test(name)).sort();
+  if (!there.has("model.safetensors.index.json") || parts.length === 0) return null;
+  return [...parts, "model.safetensors.index.json"];
+}
