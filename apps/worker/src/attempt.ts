@@ -9,6 +9,7 @@ import type { EngineGate } from "./engine-gate.ts";
 import type { Fail } from "./fail-point.ts";
 import type { HeldJobs } from "./held-jobs.ts";
 import type { LeaseKeeper } from "./keep-lease.ts";
+import type { FindSpeakers } from "./steps/diarize.ts";
 import type { WorkFolder } from "./work-folder.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
 
@@ -40,6 +41,7 @@ export interface WorkerParts {
   outbound: OutboundClient;
   programs: FfmpegPrograms;
   engines: ReadonlyMap<string, FittedEngine>;
+  findSpeakers: FindSpeakers;
   gate: EngineGate;
   held: HeldJobs;
   notifications: Notifications;

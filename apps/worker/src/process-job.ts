@@ -5,12 +5,14 @@ import type { Attempt, FittedEngine, WorkerParts } from "./attempt.ts";
 import { keepLease } from "./keep-lease.ts";
 import { commit } from "./steps/commit.ts";
 import { decodeAudio } from "./steps/decode-audio.ts";
+import { beginDiarization } from "./steps/diarize.ts";
 import { type AttemptOutcome, endAttempt } from "./steps/end-attempt.ts";
 import { fetchAudio } from "./steps/fetch-audio.ts";
 import { transcribe } from "./steps/transcribe.ts";
 
 /**
- * The way of one job through this worker: claim → fetch → decode → transcribe windows → commit. A message is only a
+ * The way of one job through this worker: claim → fetch → decode → transcribe windows, and
+ * beside it tell the speakers apart → commit. A message is only a
  * hint: where the claim gets no row, there is nothing to do. Every write is fenced by the claim's epoch.
  */
 export async function processJob(jobId: string, parts: WorkerParts): Promise<AttemptOutcome | "not_claimed"> {
@@ -40,9 +42,15 @@ async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"
   parts.fail("after-claim");
   const engine = findEngine(job.engine, parts);
   const audio = await listen(engine, attempt, parts);
-  const transcription = await timed("transcribe", attempt, parts, () => transcribe(audio, engine, attempt, parts));
-  parts.fail("before-commit");
-  await timed("commit", attempt, parts, () => commit(transcription, audio, attempt, parts));
+  const diarizing = beginDiarization(audio, attempt, parts);
+  try {
+    const transcription = await timed("transcribe", attempt, parts, () => transcribe(audio, engine, attempt, parts));
+    const speakers = await timed("diarize", attempt, parts, () => diarizing.finish());
+    parts.fail("before-commit");
+    await timed("commit", attempt, parts, () => commit(transcription, speakers, audio, attempt, parts));
+  } finally {
+    diarizing.stop();
+  }
   parts.fail("after-commit");
   log.info({ audioSeconds: audio.durationSeconds }, "the job is completed");
   parts.metrics.audioSeconds.inc(audio.durationSeconds);

@@ -15,6 +15,7 @@ import type { FittedEngine, WorkerParts } from "./attempt.ts";
 import { startEcsProtection } from "./ecs-protection.ts";
 import { createEngineGate } from "./engine-gate.ts";
 import { findModel } from "./engines/find-model.ts";
+import { createFindSpeakers } from "./engines/find-speakers.ts";
 import { createOnnxEngine } from "./engines/onnx-engine.ts";
 import type { Fail } from "./fail-point.ts";
 import { showGpus } from "./gpu-metrics.ts";
@@ -165,6 +166,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         outbound,
         programs,
         engines,
+        findSpeakers: createFindSpeakers(config, providersInOrder(config)),
         gate: createEngineGate(),
         held: createHeldJobs((count) => {
           metrics.jobsRunning.set(count);
@@ -238,9 +240,7 @@ function localFolder({ data }: Config): Record<string, string> {
 }
 
 function openEngines({ speech, http }: Config, log: Logger, registry: Registry): Map<string, FittedEngine> {
-  const providers = speech.EXECUTION_PROVIDERS.flatMap((name) =>
-    name === "auto" ? ["cuda", "webgpu", "cpu"] : [name],
-  );
+  const providers = providersInOrder({ speech });
   const runtime = startSpeechRuntime({
     executionProviders: providers,
     intraOpThreads: speech.INTRA_OP_THREADS || availableParallelism(),
@@ -257,6 +257,9 @@ function openEngines({ speech, http }: Config, log: Logger, registry: Registry):
   if (http.SCRIBE_ENABLE_SYNTHETIC) engines.set("synthetic", { engine: createSyntheticEngine(), secondsWithoutAudio });
   return engines;
 }
+
+const providersInOrder = ({ speech }: Pick<Config, "speech">): string[] =>
+  speech.EXECUTION_PROVIDERS.flatMap((name) => (name === "auto" ? ["cuda", "webgpu", "cpu"] : [name]));
 
 /** Waits for work to end, for a time, or until `force`; what becomes of the work is its own matter. */
 async function settledWithin(work: Promise<unknown>, limitMs: number, force?: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { readConfig } from "@scribe/config";
 import { createKey, type Database, ensureTenant, type NewJob, openDatabase, tenantJobs } from "@scribe/database";
 import { uuidV7 } from "@scribe/domain";
 import { createSyntheticEngine, secondsWithoutAudio } from "@scribe/engine-synthetic";
@@ -13,6 +14,7 @@ import { createLogger, createMetrics, type Logger, NO_TRACER } from "@scribe/tel
 import { createTestDatabase } from "@scribe/testing";
 import type { JobSettings, WorkerParts } from "../src/attempt.ts";
 import { createEngineGate } from "../src/engine-gate.ts";
+import { createFindSpeakers } from "../src/engines/find-speakers.ts";
 import { createHeldJobs } from "../src/held-jobs.ts";
 import { processJob } from "../src/process-job.ts";
 import { openWorkFolder } from "../src/work-folder.ts";
@@ -49,6 +51,7 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
     outbound,
     programs: await findFfmpeg({ production: false }),
     engines: new Map([["synthetic", { engine, secondsWithoutAudio }]]),
+    findSpeakers: createFindSpeakers(readConfig({}).config, ["cpu"]),
     gate: createEngineGate(),
     held: createHeldJobs(),
     notifications,

@@ -1,3 +1,10 @@
+export type {
+  Diarization,
+  DiarizationMethod,
+  DiarizationRequest,
+  LabelledTurn,
+} from "./diarize/process/diarization.ts";
+export { type DiarizationOptions, diarize } from "./diarize/process/run-diarization.ts";
 export type { ModelInfo } from "./model/model-info.ts";
 export type {
   ChildExit,

@@ -2,6 +2,7 @@ import { completeJob } from "@scribe/database";
 import { joinSegmentTexts, PHASE_PROGRESS, roundSeconds } from "@scribe/domain";
 import { type Attempt, showProgress, type WorkerParts } from "../attempt.ts";
 import { held } from "../work-stopped.ts";
+import type { SpeakerResult } from "./diarize.ts";
 import type { Transcription } from "./transcribe.ts";
 
 /** One transaction is all the time that a commit has; a day of words takes seconds. */
@@ -10,21 +11,25 @@ const COMMIT_LIMIT_MS = 90_000;
 /** Ends the job as completed: transcript, status, events and webhook delivery in one transaction, or nothing of it. */
 export async function commit(
   transcription: Transcription,
+  { segments, speakers, diarization, warnings }: SpeakerResult,
   audio: { durationSeconds: number; warnings: string[] },
   { job, lease, keeper }: Attempt,
   parts: WorkerParts,
 ): Promise<void> {
   keeper.announce("commit", COMMIT_LIMIT_MS);
-  showProgress(parts, job.id, "finalizing", PHASE_PROGRESS.transcribing);
+  showProgress(parts, job.id, "finalizing", PHASE_PROGRESS.diarizing);
   const { texts, language, languageProbability, wordsMethod } = transcription;
   await held(
     completeJob(parts.db, lease, {
-      text: joinSegmentTexts(texts.map((text) => ({ text }))),
+      text: joinSegmentTexts(segments ?? texts.map((text) => ({ text }))),
       language,
       languageProbability,
       duration: roundSeconds(audio.durationSeconds),
       ...(wordsMethod === undefined ? {} : { wordsMethod }),
-      warnings: [...audio.warnings, ...transcription.warnings],
+      ...(segments === undefined ? {} : { changedSegments: segments }),
+      speakers,
+      diarization,
+      warnings: [...audio.warnings, ...transcription.warnings, ...warnings],
     }),
   );
   parts.notifications.publishEvents(job.id);

@@ -1,4 +1,4 @@
-import { list, listOf, setting, text, whole } from "../setting.ts";
+import { list, listOf, oneOf, setting, text, whole } from "../setting.ts";
 
 export const speechSettings = {
   SCRIBE_MODEL: setting(text, {
@@ -18,5 +18,15 @@ export const speechSettings = {
   MODEL_IDLE_SECONDS: setting(whole(0, 10_000_000), {
     fallback: "900",
     description: "An unused speech process ends after this time, and gives its memory back; 0: never",
+  }),
+  DIARIZATION_SPEED: setting(oneOf(["auto", "exact", "fast"]), {
+    fallback: "auto",
+    description: "How finely the speaker networks look: `exact`, `fast`; `auto`: fast without a GPU",
+  }),
+  DIARIZATION_SEGMENTATION_MODEL: setting(text, {
+    description: "Folder of a pyannote segmentation model in ONNX; absent: speakers are told apart without",
+  }),
+  DIARIZATION_EMBEDDING_MODEL: setting(text, {
+    description: "Folder of a WeSpeaker embedding model in ONNX, with PLDA files or without",
   }),
 } as const;

@@ -23,10 +23,13 @@ export type DiarizationRequest = {
   /** The same number twice where it is known. */
   minSpeakers?: number | undefined;
   maxSpeakers?: number | undefined;
+  /** The part to listen to, in seconds; times stay those of the file. */
+  clip?: { start?: number | undefined; end?: number | undefined } | undefined;
   /** Folders of the networks; without both the method is `gaussian-bic`. */
   segmentationModel?: string | undefined;
   embeddingModel?: string | undefined;
-  speed?: "exact" | "fast" | undefined;
+  /** How finely the networks look; `auto`: `fast` on the CPU, `exact` on a GPU. */
+  speed?: "auto" | "exact" | "fast" | undefined;
   executionProviders: readonly string[];
   intraOpThreads: number;
 };

@@ -2,9 +2,17 @@ import { PcmFile } from "../../audio/pcm-file.ts";
 import { SpeechDetector } from "../../vad/speech-detector.ts";
 import { diarizeByGaussians } from "../gaussian/diarize-by-gaussians.ts";
 import { speechSpans } from "../speech-spans.ts";
-import { orderTurns, type Span, type SpeakerBounds, type SpeakerTurn, speakerLabel } from "../turns.ts";
+import {
+  orderTurns,
+  type SampleSource,
+  type Span,
+  type SpeakerBounds,
+  type SpeakerTurn,
+  speakerLabel,
+} from "../turns.ts";
 import type { Diarization, DiarizationMethod, DiarizationRequest } from "./diarization.ts";
 
+const RATE = 16_000;
 /** As many as the bundled method tells apart where nobody says how many there are. */
 const MOST_SPEAKERS = 8;
 /** Pauses of a speaker up to this, in seconds, are part of a turn. */
@@ -21,12 +29,13 @@ export async function diarizeRecording(
   try {
     progress(0);
     const never = new AbortController().signal;
-    const speech = await findSpeech(pcm, request, never, (share) => progress(SHARE_OF_DETECTION * share));
+    const { source, offsetSeconds } = clipOf(pcm, request.clip);
+    const speech = await findSpeech(source, request, never, (share) => progress(SHARE_OF_DETECTION * share));
     const bounds = boundsOf(request);
-    const turns = await diarizeByGaussians(pcm, speech, bounds, never, {
+    const turns = await diarizeByGaussians(source, speech, bounds, never, {
       progress: (share) => progress(SHARE_OF_DETECTION + (1 - SHARE_OF_DETECTION) * share),
     });
-    return describe("gaussian-bic", turns, turns, speech);
+    return describe("gaussian-bic", turns, turns, speech, offsetSeconds);
   } finally {
     await pcm.close();
   }
@@ -42,7 +51,9 @@ export function describe(
   turns: readonly SpeakerTurn[],
   exclusive: readonly SpeakerTurn[],
   speech: readonly Span[],
+  offsetSeconds: number,
 ): Diarization {
+  const label = labelTurn(offsetSeconds);
   const ordered = orderTurns(turns, CLOSED_PAUSE).map(label);
   return {
     method,
@@ -53,14 +64,27 @@ export function describe(
   };
 }
 
-const label = ({ start, end, speaker }: SpeakerTurn) => ({
-  start: Math.round(start * 1000) / 1000,
-  end: Math.round(end * 1000) / 1000,
-  speaker: speakerLabel(speaker),
-});
+const labelTurn =
+  (offsetSeconds: number) =>
+  ({ start, end, speaker }: SpeakerTurn) => ({
+    start: Math.round((start + offsetSeconds) * 1000) / 1000,
+    end: Math.round((end + offsetSeconds) * 1000) / 1000,
+    speaker: speakerLabel(speaker),
+  });
+
+/** The samples of the part that is asked for, and where it begins. */
+function clipOf(pcm: PcmFile, clip: DiarizationRequest["clip"]): { source: SampleSource; offsetSeconds: number } {
+  const from = Math.min(pcm.sampleCount, Math.round((clip?.start ?? 0) * RATE));
+  const to = Math.min(pcm.sampleCount, Math.round((clip?.end ?? Number.POSITIVE_INFINITY) * RATE));
+  const sampleCount = Math.max(0, to - from);
+  return {
+    source: { sampleCount, read: (start, count) => pcm.read(from + start, Math.min(count, sampleCount - start)) },
+    offsetSeconds: from / RATE,
+  };
+}
 
 async function findSpeech(
-  pcm: PcmFile,
+  pcm: SampleSource,
   { intraOpThreads }: DiarizationRequest,
   signal: AbortSignal,
   progress: (share: number) => void,
@@ -72,7 +96,7 @@ async function findSpeech(
       runs += 500 * 512;
       progress(Math.min(1, runs / pcm.sampleCount));
     });
-    return speechSpans(probabilities, pcm.sampleCount / 16_000);
+    return speechSpans(probabilities, pcm.sampleCount / RATE);
   } finally {
     await detector.close();
   }

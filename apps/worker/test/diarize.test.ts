@@ -1,0 +1,130 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { makeWav } from "@scribe/testing";
+import type { WorkerParts } from "../src/attempt.ts";
+import type { FindSpeakers } from "../src/steps/diarize.ts";
+import { openWorkerBox, type WorkerBox } from "./worker-box.ts";
+
+let box: WorkerBox;
+beforeAll(async () => {
+  box = await openWorkerBox();
+});
+afterAll(() => box.close());
+
+const turns = [
+  { start: 0, end: 0.5, speaker: "SPEAKER_00" },
+  { start: 0.5, end: 60, speaker: "SPEAKER_01" },
+];
+const twoSpeakers: FindSpeakers = async () => ({
+  method: "scripted",
+  speakers: ["SPEAKER_00", "SPEAKER_01"],
+  turns,
+  exclusiveTurns: turns,
+});
+
+async function run(findSpeakers: FindSpeakers, options: object, wav = makeWav({ seconds: 1 })) {
+  const parts: WorkerParts = { ...box.parts, findSpeakers };
+  const { id } = await box.upload(wav, {}, { options });
+  const outcome = await box.work(id, parts);
+  return { id, outcome, row: await box.row(id), result: await box.jobs.transcript(id) };
+}
+
+describe("a job that asks who speaks", () => {
+  test("has speakers on words and segments, and their turns", async () => {
+    const { outcome, row, result } = await run(twoSpeakers, { diarize: true });
+    expect([outcome, row.warnings]).toEqual(["completed", []]);
+    expect(result!.speakers).toEqual(["SPEAKER_00", "SPEAKER_01"]);
+    expect(result!.diarization).toEqual({ method: "scripted", num_speakers: 2, turns });
+    expect(result!.segments.length).toBeGreaterThan(0);
+    for (const { id, speaker, words } of result!.segments) {
+      expect(result!.segments[id]!.id).toBe(id);
+      expect(speaker).toMatch(/^SPEAKER_0[01]$/);
+      for (const word of words ?? []) expect(word.speaker).toBe(speaker);
+    }
+  });
+
+  test("says how many there are and where to listen", async () => {
+    const asked: unknown[] = [];
+    const listen: FindSpeakers = async (question, options) => {
+      asked.push(question);
+      return await twoSpeakers(question, options);
+    };
+    await run(listen, { diarize: true, num_speakers: 3, clip: { start: 0, end: 1 } });
+    await run(listen, { diarize: true, min_speakers: 2, max_speakers: 4 });
+    expect(asked).toEqual([
+      expect.objectContaining({ minSpeakers: 3, maxSpeakers: 3, clip: { start: 0, end: 1 } }),
+      expect.objectContaining({ minSpeakers: 2, maxSpeakers: 4 }),
+    ]);
+  });
+
+  test("is told where there are fewer than it expected", async () => {
+    const { row } = await run(twoSpeakers, { diarize: true, num_speakers: 5 });
+    expect(row.warnings).toEqual([expect.stringMatching(/At least 5 speakers.*only 2/)]);
+  });
+
+  test("is told where nobody speaks, by the real finder", async () => {
+    const { outcome, row, result } = await run(box.parts.findSpeakers, { diarize: true });
+    expect(outcome).toBe("completed");
+    expect(row.warnings).toEqual([expect.stringContaining("No speech was found")]);
+    expect(result!.diarization).toEqual({ method: "gaussian-bic", num_speakers: 0, turns: [] });
+  });
+
+  test("takes 0.4 seconds of sound", async () => {
+    const { outcome } = await run(
+      box.parts.findSpeakers,
+      { diarize: true, num_speakers: 2 },
+      makeWav({ seconds: 0.4 }),
+    );
+    expect(outcome).toBe("completed");
+  });
+
+  test("is completed with a warning where diarization fails", async () => {
+    const fails: FindSpeakers = () => Promise.reject(new Error("/secret/place is not there"));
+    const { outcome, row, result } = await run(fails, { diarize: true });
+    expect(outcome).toBe("completed");
+    expect(row.warnings).toEqual([expect.stringContaining("could not be told apart")]);
+    expect(JSON.stringify(row.warnings)).not.toContain("secret");
+    expect(result!.diarization).toBeUndefined();
+  });
+
+  test("cancelled, stops looking for them at once", async () => {
+    let stopped: unknown;
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const endless: FindSpeakers = (_, { signal }) =>
+      new Promise((_done, reject) => {
+        begin();
+        signal.addEventListener("abort", () => {
+          stopped = signal.reason;
+          reject(signal.reason);
+        });
+      });
+    const { id } = await box.upload(makeWav({ seconds: 1 }), {}, { options: { diarize: true } });
+    const work = box.work(id, { ...box.parts, findSpeakers: endless });
+    await begun;
+    await box.jobs.cancel(id);
+    box.parts.held.stopJob(id, "cancelled");
+    expect(await work).toBe("dropped");
+    expect(stopped).toBeDefined();
+    expect((await box.row(id)).status).toBe("cancelled");
+  });
+
+  test("of an engine that plays without audio has none, and says why", async () => {
+    const { id } = await box.create({ audio: false, windows: 1 }, { options: { diarize: true } });
+    expect(await box.work(id)).toBe("completed");
+    expect((await box.row(id)).warnings).toEqual([expect.stringContaining("plays without audio")]);
+  });
+});
+
+test("a job that does not ask is not listened to", async () => {
+  const never: FindSpeakers = () => Promise.reject(new Error("asked"));
+  const { row, result } = await run(never, {});
+  expect(row.warnings).toEqual([]);
+  expect(result!.speakers).toBeUndefined();
+});
+
+test("the sample dialogue's two speakers are found", async () => {
+  const wav = readFileSync(join(import.meta.dirname, "../../../models/sample/dialogue.wav"));
+  const { result } = await run(box.parts.findSpeakers, { diarize: true }, wav);
+  expect(result!.diarization!.num_speakers).toBe(2);
+}, 60_000);
