@@ -33,7 +33,11 @@ export function makeWorkerId(random: string): string {
 }
 
 /** Makes this worker's folder, and removes those that dead workers left behind. */
-export async function openWorkFolder(dataDir: string, workerId: string): Promise<WorkFolder> {
+export async function openWorkFolder(
+  dataDir: string,
+  workerId: string,
+  { leastFreeBytes = LEAST_FREE_BYTES }: { leastFreeBytes?: number } = {},
+): Promise<WorkFolder> {
   const root = join(dataDir, "tmp");
   const own = join(root, workerId);
   await mkdir(own, { recursive: true });
@@ -41,7 +45,7 @@ export async function openWorkFolder(dataDir: string, workerId: string): Promise
   return {
     async makeJobFolder(jobId) {
       const { bavail, bsize } = await statfs(own);
-      if (bavail * bsize < LEAST_FREE_BYTES) throw new DiskFull();
+      if (bavail * bsize < leastFreeBytes) throw new DiskFull();
       return await mkdtemp(join(own, `${jobId}-`));
     },
     removeJobFolder: (path) => rm(path, { recursive: true, force: true, maxRetries: 3 }),

@@ -4,6 +4,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { makeWorkerId, openWorkFolder } from "../src/work-folder.ts";
+import { openWorkerBox } from "./worker-box.ts";
 
 let data: string;
 beforeEach(async () => {
@@ -44,4 +45,17 @@ test("a job's folder is its own, and gone with it", async () => {
   await folder.touch();
   await folder.close();
   expect(await readdir(join(data, "tmp"))).toEqual([]);
+});
+
+test("a worker whose disk is full takes no job, and the job waits uncharged", async () => {
+  const box = await openWorkerBox();
+  try {
+    const { id } = await box.create({ audio: false, windows: 1 });
+    const workFolder = await openWorkFolder(box.folder, "full~1~x", { leastFreeBytes: Number.POSITIVE_INFINITY });
+    await expect(box.work(id, { ...box.parts, workFolder })).rejects.toThrow("disk of the worker is full");
+    expect(await box.row(id)).toMatchObject({ status: "pending", attempts: 0, leaseEpoch: 0 });
+    expect(await box.work(id)).toBe("completed");
+  } finally {
+    await box.close();
+  }
 });

@@ -28,7 +28,10 @@ export const killWorkers: Row = {
       const deadline = Date.now() + 600_000;
       while (!(await over()) && Date.now() < deadline) {
         await sleep(EVERY_MS);
-        const place = Math.floor(Math.random() * WORKERS);
+        // Of those that are up: on a machine so busy that starting takes longer than living, nobody would ever work.
+        const up = [...stage.workers.keys()].filter((place) => /the worker is up/.test(stage.workers[place]!.output()));
+        const place = up[Math.floor(Math.random() * up.length)];
+        if (place === undefined) continue;
         stage.workers[place]!.signal("SIGKILL");
         faults += 1;
         await stage.startWorker(place, { atOnce: true });

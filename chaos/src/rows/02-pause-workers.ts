@@ -4,6 +4,8 @@ import { allEnded, judge, newLedger, progress, submitMany } from "../stage/ledge
 import { LEASE_SECONDS, openStage, SWEEP_SECONDS } from "../stage/open-stage.ts";
 
 const WORKERS = 3;
+/** Until others have surely taken the jobs over. */
+const PAUSE_MS = (LEASE_SECONDS + 2 * SWEEP_SECONDS + 1) * 1000;
 
 /** A worker is stopped in its tracks for longer than its lease, and wakes among others that have its jobs. */
 export const pauseWorkers: Row = {
@@ -11,20 +13,26 @@ export const pauseWorkers: Row = {
   fault: "SIGSTOP beyond the lease",
   onPostgres: true,
   async run(options) {
-    const stage = await openStage({ backend: options.backend, workers: WORKERS });
+    const jobs = scaled(100, options, 24);
+    // Those that are awake must have room for all, or the sleeper wakes before anybody had its jobs.
+    const stage = await openStage({
+      backend: options.backend,
+      workers: WORKERS,
+      env: { WORKER_CONCURRENCY: String(jobs) },
+    });
     const ledger = newLedger();
     const pauses = scaled(20, options, 2);
     try {
-      // The stream of jobs lasts as long as there are pauses: a worker that has none in hand has nothing to lose.
-      await submitMany(stage, ledger, scaled(100, options, 24), () => ({ windows: 60, delayMs: 250 }));
+      // They last as long as there are pauses: a worker that has none in hand has nothing to lose.
+      const windows = Math.ceil((pauses * PAUSE_MS) / 1000) + 5;
+      await submitMany(stage, ledger, jobs, () => ({ windows, delayMs: 1_000 }));
       let faults = 0;
       for (; faults < pauses; faults++) {
         const { ended, total } = await progress(stage, ledger);
         if (ended === total) break;
         const worker = stage.workers[faults % WORKERS]!;
         worker.signal("SIGSTOP");
-        // Until another has surely taken its jobs over.
-        await sleep((LEASE_SECONDS + 2 * SWEEP_SECONDS + 1) * 1000);
+        await sleep(PAUSE_MS);
         worker.signal("SIGCONT");
         await sleep(500);
       }
