@@ -1,20 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Config } from "@scribe/config";
 import { durabilityWarnings, heartbeat, openDatabase, removeWorker } from "@scribe/database";
 import { createSyntheticEngine, secondsWithoutAudio } from "@scribe/engine-synthetic";
 import { findFfmpeg } from "@scribe/media";
 import { createOutboundClient } from "@scribe/outbound";
 import { createDispatcher, openNotifications, openQueues } from "@scribe/queue";
-import { startSpeechRuntime } from "@scribe/speech";
+import { openHub, startSpeechRuntime } from "@scribe/speech";
 import { localAudioFolder, openStore } from "@scribe/storage";
 import { createMetrics, type Logger, openTracer, type Registry, showProcess } from "@scribe/telemetry";
 import { vercelBypass } from "@scribe/webhooks";
 import type { FittedEngine, WorkerParts } from "./attempt.ts";
 import { startEcsProtection } from "./ecs-protection.ts";
 import { createEngineGate } from "./engine-gate.ts";
-import { findModel } from "./engines/find-model.ts";
+import { createModelFinder } from "./engines/model-finder.ts";
 import { createFindSpeakers } from "./engines/find-speakers.ts";
 import { createOnnxEngine } from "./engines/onnx-engine.ts";
 import type { Fail } from "./fail-point.ts";
@@ -239,7 +239,7 @@ function localFolder({ data }: Config): Record<string, string> {
   return { audio: localAudioFolder(data) };
 }
 
-function openEngines({ speech, http }: Config, log: Logger, registry: Registry): Map<string, FittedEngine> {
+function openEngines({ speech, http, data }: Config, log: Logger, registry: Registry): Map<string, FittedEngine> {
   const providers = providersInOrder({ speech });
   const runtime = startSpeechRuntime({
     executionProviders: providers,
@@ -247,11 +247,15 @@ function openEngines({ speech, http }: Config, log: Logger, registry: Registry):
     modelIdleSeconds: speech.MODEL_IDLE_SECONDS || LONGEST_TIMER_SECONDS,
     log: ({ level, message, ...fields }) => log[level](fields, message),
   });
+  const hub = openHub(speech, resolve(data.SCRIBE_DATA_DIR));
   const places = {
-    modelDir: resolve(speech.SCRIBE_MODEL_DIR ?? join(import.meta.dirname, "../../../models")),
+    modelDir: hub.cacheFolder,
+    bundledDir: resolve(import.meta.dirname, "../../../models"),
     offered: [speech.SCRIBE_MODEL, ...speech.SCRIBE_MODELS],
   };
-  const onnx = createOnnxEngine({ runtime, findModel: (name) => findModel(name, places), providers });
+  const models = createModelFinder(places, hub, log);
+  models.fetchOffered();
+  const onnx = createOnnxEngine({ runtime, models, providers });
   showSpeech(registry, runtime, onnx);
   const engines = new Map<string, FittedEngine>([["onnx", { engine: onnx }]]);
   if (http.SCRIBE_ENABLE_SYNTHETIC) engines.set("synthetic", { engine: createSyntheticEngine(), secondsWithoutAudio });

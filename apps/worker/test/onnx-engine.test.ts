@@ -64,7 +64,7 @@ function standIn(
     off: (_event, listener) => void listeners.delete(listener),
     close: async () => {},
   };
-  const engine = createOnnxEngine({ runtime, findModel: (name) => `/models/${name}`, providers: ["cpu"] });
+  const engine = createOnnxEngine({ runtime, models: { find: (name) => `/models/${name}` }, providers: ["cpu"] });
   const exit = (requests: string[]) => {
     const died = { pid: 1, code: null, signal: "SIGSEGV", reason: "signal", requests };
     for (const listener of listeners) listener(died);

@@ -5,6 +5,14 @@ export type {
   LabelledTurn,
 } from "./diarize/process/diarization.ts";
 export { type DiarizationOptions, diarize } from "./diarize/process/run-diarization.ts";
+export type { WantedFiles } from "./hub/choose-files.ts";
+export { type FetchModelOptions, fetchModel } from "./hub/fetch-model.ts";
+export type { Hub, HubProgress } from "./hub/hub.ts";
+export { type CachedModel, findCached, listCached, removeCached } from "./hub/hub-cache.ts";
+export { HubError, type HubFailure } from "./hub/hub-error.ts";
+export { listHubFiles } from "./hub/list-files.ts";
+export { type ModelId, modelName, parseModelId } from "./hub/model-id.ts";
+export { type HubSettings, openHub } from "./hub/open-hub.ts";
 export type { ModelInfo } from "./model/model-info.ts";
 export type {
   ChildExit,

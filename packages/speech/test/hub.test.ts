@@ -6,13 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { type HubStandIn, startHubStandIn } from "@scribe/testing";
 import { chooseFiles } from "../src/hub/choose-files.ts";
 import { fetchModel } from "../src/hub/fetch-model.ts";
 import type { Hub } from "../src/hub/hub.ts";
 import { listCached, removeCached } from "../src/hub/hub-cache.ts";
 import { modelName, parseModelId } from "../src/hub/model-id.ts";
 import { withLock } from "../src/hub/with-lock.ts";
-import { type HubServer, startHubServer } from "./hub-server.ts";
 
 const ID = { repo: "acme/whisper-mini", revision: "main" };
 const ENCODER = Buffer.alloc(300_000, "encoder ");
@@ -30,13 +30,13 @@ const FILES = {
 const BYTES =
   ENCODER.length + DECODER.length + FILES["config.json"].length + FILES["tokenizer.json"].length + "{}".length;
 
-let server: HubServer;
+let server: HubStandIn;
 let hub: Hub;
 let folder: string;
 let commit: string;
 
 beforeEach(async () => {
-  server = await startHubServer();
+  server = await startHubStandIn();
   commit = server.add(ID.repo, FILES);
   folder = await mkdtemp(join(tmpdir(), "scribe-hub-"));
   hub = { endpoint: server.url, cacheFolder: folder, silenceMs: 15_000, tries: 4 };
@@ -147,9 +147,9 @@ describe("a model of the hub", () => {
     const nobody = { ...hub, endpoint: "http://127.0.0.1:9", tries: 2 };
     await expect(fetchModel(ID, { hub: nobody })).rejects.toThrow(/ECONNREFUSED|bad port/);
     server.fail(/^\/acme/, "hang", 100);
-    await expect(fetchModel(ID, { hub: { ...hub, endpoint: `${server.url}/acme`, silenceMs: 400, tries: 1 } })).rejects.toThrow(
-      "no answer for 400 ms",
-    );
+    await expect(
+      fetchModel(ID, { hub: { ...hub, endpoint: `${server.url}/acme`, silenceMs: 400, tries: 1 } }),
+    ).rejects.toThrow("no answer for 400 ms");
   });
 
   test("redirects without end, and to what is no web address, are refused", async () => {

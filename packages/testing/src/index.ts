@@ -5,6 +5,7 @@ export { type GcsFault, type GcsStandIn, startGcsStandIn } from "./gcs-stand-in/
 export { makeWav, type Signal, silence, tone } from "./make-wav.ts";
 export { type S3Server, startS3Server } from "./s3-server/start-s3-server.ts";
 export { type FileFault, type FileServer, type ServedFile, startFileServer } from "./start-file-server.ts";
+export { type HubFault, type HubStandIn, startHubStandIn } from "./start-hub-stand-in.ts";
 export { type ProcessExit, type RunningProcess, startProcess } from "./start-process.ts";
 export { type ReceivedRequest, type Receiver, type ReceiverAnswer, startReceiver } from "./start-receiver.ts";
 export { startTestStack, type TestStack } from "./start-stack.ts";

@@ -43,7 +43,7 @@ export const listModels = defineRoute({
         engine: "onnx",
         language: ENGLISH_ONLY.test(id) ? "en" : null,
         description: ENGLISH_ONLY.test(id) ? "Speech recognition for English" : "Speech recognition",
-        aliases: [],
+        aliases: [...models.aliases].filter(([, of]) => of === id).map(([alias]) => alias),
         loaded_on: loads.get(id) ?? 0,
         default: id === models.defaultId,
       }));

@@ -19,20 +19,23 @@ import {
   type SpeechSegment,
   speechCheckpointSchema,
 } from "@scribe/speech";
+import type { ModelFinder } from "./model-finder.ts";
 
 export interface OnnxEngineOptions {
   runtime: SpeechRuntime;
-  /** Folder of a model by its name. */
-  findModel: (name: string) => string;
+  models: Pick<ModelFinder, "find"> & Partial<Pick<ModelFinder, "close">>;
   /** What else decides a transcript: the execution providers. */
   providers: readonly string[];
 }
+
+/** Some gigabytes over a slow line. */
+const FETCH_MODEL_MS = 4 * 3_600_000;
 
 /** Some gigabytes from a disk that is busy with others'. */
 const READ_MODEL_MS = 300_000;
 
 /** Fits the speech runtime, which knows nothing of jobs, to the engine port. */
-export function createOnnxEngine({ runtime, findModel, providers }: OnnxEngineOptions): Engine {
+export function createOnnxEngine({ runtime, models, providers }: OnnxEngineOptions): Engine {
   const running = new Set<string>();
   const held = new Map<string, number>();
   const hashes = new Map<string, Promise<string>>();
@@ -58,7 +61,10 @@ export function createOnnxEngine({ runtime, findModel, providers }: OnnxEngineOp
     const { jobId, audio } = request;
     running.add(jobId);
     try {
-      const folder = findModel(request.model);
+      const found = models.find(request.model);
+      if (typeof found !== "string")
+        yield { type: "operation", operation: "fetch the model", deadlineMs: FETCH_MODEL_MS };
+      const folder = await unlessAborted(Promise.resolve(found), signal);
       yield { type: "operation", operation: "read the model", deadlineMs: READ_MODEL_MS };
       const hash = await unlessAborted(hashOf(folder), signal);
       const options = toSpeechOptions(request.options, audio.durationSeconds);
@@ -85,6 +91,7 @@ export function createOnnxEngine({ runtime, findModel, providers }: OnnxEngineOp
     transcribe,
     async close() {
       runtime.off("child-exit", onExit);
+      models.close?.();
       await runtime.close();
     },
   };

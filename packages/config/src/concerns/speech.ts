@@ -1,12 +1,16 @@
 import { list, listOf, oneOf, setting, text, whole } from "../setting.ts";
+import { hubSettings } from "./hub.ts";
 
 export const speechSettings = {
   SCRIBE_MODEL: setting(text, {
     fallback: "whisper-nano.en",
-    description: "The default model: a bundled name or a folder",
+    description: "The default model: a bundled name, a folder, or an id of Hugging Face (`owner/name`, `owner/name@revision`)",
   }),
   SCRIBE_MODELS: setting(list, { fallback: "", description: "Further models that callers may name" }),
-  SCRIBE_MODEL_DIR: setting(text, { description: "Folder of models; absent: `models` of the installation" }),
+  SCRIBE_MODEL_DIR: setting(text, {
+    description: "Folder of models, and where fetched ones go; absent: `models` under SCRIBE_DATA_DIR",
+  }),
+  ...hubSettings,
   EXECUTION_PROVIDERS: setting(listOf(["auto", "cuda", "webgpu", "cpu"]), {
     fallback: "auto",
     description: "Where models run: the first that works (`auto` = cuda, webgpu, cpu)",

@@ -22,7 +22,7 @@ export type HubFault =
   | "other-range"
   | { redirect: string };
 
-export type HubServer = {
+export type HubStandIn = {
   url: string;
   /** Where large files lie. */
   cdnUrl: string;
@@ -39,8 +39,8 @@ export type HubServer = {
 
 const LARGE = /\.(onnx|onnx_data|safetensors)$/;
 
-/** Answers as the hub does: its API, files of its own, and large ones by a redirect to another host. Both are on 127.0.0.1. */
-export async function startHubServer(): Promise<HubServer> {
+/** Stands in for Hugging Face: answers as the hub does: its API, files of its own, and large ones by a redirect to another host. Both are on 127.0.0.1. */
+export async function startHubStandIn(): Promise<HubStandIn> {
   const models = new Map<string, { commit: string; files: Map<string, Buffer> }>();
   const faults: { match: RegExp; fault: HubFault; times: number }[] = [];
   const blobs = new Map<string, Buffer>();
@@ -104,7 +104,7 @@ export async function startHubServer(): Promise<HubServer> {
 
   const servers = [createServer(answer("hub")), createServer(answer("cdn"))];
   const [url, cdnUrl] = await Promise.all(servers.map(listen));
-  const hub: HubServer = {
+  const hub: HubStandIn = {
     url: url!,
     cdnUrl: cdnUrl!,
     requests: [],
