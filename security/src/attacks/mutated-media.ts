@@ -10,10 +10,10 @@ import { makeOriginals } from "./make-originals.ts";
 import { mutate } from "./mutate-media.ts";
 
 const COUNTS = { caged: 10_000, synthetic: 500, real: 100 };
-const SHORT_COUNTS = { caged: 40, synthetic: 12, real: 2 };
+const SHORT_COUNTS = { caged: 24, synthetic: 8, real: 1 };
 /** What a file may be refused with. */
 const KNOWN = new Set(["unsupported_audio", "no_audio_stream", "audio_too_long", "audio_too_large", "timeout"]);
-const AT_ONCE = 3;
+const AT_ONCE = 4;
 const DECODE_LIMIT_MS = 30_000;
 
 /** The n-th mutated file, the same for the same seed. */
@@ -41,7 +41,8 @@ export const cagedMedia: Attack = {
     const ends = { sniffed: 0, decoded: 0, refused: 0 };
     try {
       await inParallel(numbers(count), AT_ONCE, async (number) => {
-        if (number > 0 && number % 1000 === 0) stage.log(`${number} mutated files`);
+        if (number > 0 && number % 500 === 0)
+          stage.log(`${number} mutated files, ${broken.count} of them broke something`);
         const { name, bytes } = makeMutant(number);
         // What is not recognised never reaches the cage; here it does all the same: a sniffer may be fooled.
         if (sniffMedia(bytes.subarray(0, 8192)) !== null) ends.sniffed += 1;
