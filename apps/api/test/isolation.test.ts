@@ -53,6 +53,14 @@ const MATRIX: Record<string, Verdict> = {
     get(({ job }) => `/api/v1/jobs/${job}/transcript`),
     get(({ job }) => `/api/v1/jobs/${job}/transcript?format=srt&partial=true`),
   ],
+  renameSpeakers: [
+    send(
+      "PATCH",
+      ({ job }) => `/api/v1/jobs/${job}/speakers`,
+      () => ({ speakers: {} }),
+    ),
+  ],
+  drawTimeline: [get(({ job }) => `/api/v1/jobs/${job}/timeline.svg`)],
   linkTranscript: [
     send(
       "POST",
@@ -61,6 +69,8 @@ const MATRIX: Record<string, Verdict> = {
     ),
   ],
   readSharedTranscript: "for everybody",
+  renameSpeakers: [send("PATCH", ({ job }) => `/api/v1/jobs/${job}/speakers`, () => ({ speakers: { SPEAKER_00: "Ada" } }))],
+  drawTimeline: [get(({ job }) => `/api/v1/jobs/${job}/timeline.svg`)],
   watchJob: [get(({ job }) => `/api/v1/jobs/${job}/events`)],
   presignFile: "takes no id",
   uploadFile: "for everybody",

@@ -6,6 +6,7 @@ export * from "./job-state.ts";
 export * from "./limits.ts";
 export * from "./safe-text.ts";
 export * from "./speakers/assign-speakers.ts";
+export * from "./speakers/rename-speakers.ts";
 export * from "./speakers/render-timeline.ts";
 export * from "./subtitles/render.ts";
 export type { SubtitleOptions } from "./subtitles/wrap-cues.ts";

@@ -18,6 +18,7 @@ import { openapiRoute } from "./openapi.ts";
 import { redeliver } from "./redeliver.ts";
 import { retryJob } from "./retry.ts";
 import { postWebhookSecretRotation } from "./rotate-webhook-secret.ts";
+import { getTimeline, patchSpeakers } from "./speakers.ts";
 import { transcribe } from "./transcribe.ts";
 import { getTranscript } from "./transcript.ts";
 import { getSharedTranscript, postTranscriptLink } from "./transcript-link.ts";
@@ -37,6 +38,8 @@ export const routes: readonly Route[] = [
   cancelJob,
   retryJob,
   getTranscript,
+  patchSpeakers,
+  getTimeline,
   postTranscriptLink,
   getSharedTranscript,
   getEvents,

@@ -5,6 +5,7 @@ import { endJob } from "./end-job.ts";
 import { eraseJob } from "./erase-job.ts";
 import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
 import { readSegments, readTranscript } from "./read-transcript.ts";
+import { renameJobSpeakers } from "./rename-job-speakers.ts";
 import { type RetryOptions, retryJob } from "./retry-job.ts";
 import type { JobEventRow } from "./write-events.ts";
 
@@ -96,6 +97,10 @@ export function tenantJobs(db: Database, tenantId: string) {
     async segments(id: string): Promise<Segment[]> {
       return (await mine(id)) ? await readSegments(db.pool, id) : [];
     },
+
+    /** Other names for a completed job's speakers, everywhere; null where it is not the tenant's or has none. */
+    renameSpeakers: (id: string, names: ReadonlyMap<string, string>): Promise<string[] | null> =>
+      renameJobSpeakers(db, tenantId, id, names),
 
     /** The durable events behind an ordinal, oldest first. */
     async events(id: string, afterOrdinal: number, limit: number): Promise<JobEventRow[]> {
