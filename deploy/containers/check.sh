@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the images with buildah, shows their sizes above their base, starts them under runc and sends a recording through
 # them. Nothing is pulled from a registry of images: the base is made here, of Debian and the `node` of npm. Needs root,
-# `apt-get install buildah runc debootstrap redis-server`, and `npm run setup`; ten minutes and 10 GB in $WORK, which goes.
+# `apt-get install buildah runc debootstrap redis-server`, and `npm run setup`; minutes and 5 GB in $WORK, which goes.
+# Where the kernel has no overlay file system: DRIVER=vfs, which copies each layer.
 #   deploy/containers/check.sh [--keep] [--backend local|s3]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -27,7 +28,7 @@ node=$toolchain/.bin/node
 work=${WORK:-/var/tmp/scribe-containers}
 mkdir -p "$work/tmp"
 export TMPDIR=$work/tmp
-buildah=(buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs)
+buildah=(buildah --root "$work/storage" --runroot "$work/run" --storage-driver "${DRIVER:-overlay}")
 
 clean_up() {
   "${buildah[@]}" rm --all > /dev/null || true

@@ -60,7 +60,7 @@ export function writeBundle(folder: string, image: Image, { env, command, dataFo
     args: command ?? image.command,
     capabilities: {},
     noNewPrivileges: true,
-    rlimits: [{ type: "RLIMIT_NOFILE", hard: 65_536, soft: 65_536 }],
+    rlimits: [],
   });
   const kept = ["pid", "ipc", "uts", "mount"];
   spec.linux.namespaces = spec.linux.namespaces.filter(({ type }: { type: string }) => kept.includes(type));

@@ -19,6 +19,7 @@ export const SET_ELSEWHERE = new Set([
   "WORKER_ROLES",
   "EXECUTION_PROVIDERS",
   "ECS_AGENT_URI",
+  "CLOUDWATCH_NAMESPACE",
 ]);
 
 interface Shown {

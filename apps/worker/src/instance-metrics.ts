@@ -10,7 +10,7 @@ export interface InstanceMetricsOptions {
 }
 
 /** Where no job says how fast a slot is: slower than any GPU, so that the first burst brings workers. */
-const ASSUMED_SLOT_SPEED = 5;
+export const ASSUMED_SLOT_SPEED = 5;
 
 const READ_LIMIT_MS = 5_000;
 

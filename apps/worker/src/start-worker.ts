@@ -12,10 +12,11 @@ import { localAudioFolder, openStore } from "@scribe/storage";
 import { createMetrics, type Logger, openTracer, type Registry, showProcess } from "@scribe/telemetry";
 import { vercelBypass } from "@scribe/webhooks";
 import type { FittedEngine, WorkerParts } from "./attempt.ts";
+import { tellCloudwatch } from "./cloudwatch-metrics.ts";
 import { startEcsProtection } from "./ecs-protection.ts";
 import { createEngineGate } from "./engine-gate.ts";
-import { createModelFinder } from "./engines/model-finder.ts";
 import { createFindSpeakers } from "./engines/find-speakers.ts";
+import { createModelFinder } from "./engines/model-finder.ts";
 import { createOnnxEngine } from "./engines/onnx-engine.ts";
 import type { Fail } from "./fail-point.ts";
 import { showGpus } from "./gpu-metrics.ts";
@@ -138,6 +139,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       roles.push(role);
       const { WORKER_CONCURRENCY: slots, TARGET_WAIT_SECONDS: targetWaitSeconds } = jobs;
       showInstance(registry, { db, log, slots, targetWaitSeconds });
+      const namespace = jobs.CLOUDWATCH_NAMESPACE;
+      if (namespace !== undefined) {
+        const cloudwatch = tellCloudwatch({ db, log, namespace, slots });
+        opened.push(() => cloudwatch.close());
+      }
     }
     if (wanted.has("webhooks")) {
       const scheduleSeconds = outboundConfig.WEBHOOK_RETRY_SCHEDULE.map(Number);

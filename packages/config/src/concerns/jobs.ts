@@ -1,4 +1,4 @@
-import { listOf, setting, url, whole } from "../setting.ts";
+import { listOf, setting, text, url, whole } from "../setting.ts";
 
 export const WORKER_ROLES = ["transcription", "webhooks", "maintenance"] as const;
 
@@ -30,6 +30,10 @@ export const jobSettings = {
   }),
   ECS_AGENT_URI: setting(url("http:"), {
     description: "Set by ECS itself: busy workers ask there not to be scaled in",
+  }),
+  CLOUDWATCH_NAMESPACE: setting(text, {
+    description:
+      "Maintenance also writes what scaling on ECS needs into its log, as CloudWatch metrics of this namespace",
   }),
   SHUTDOWN_GRACE_SECONDS: setting(whole(0, 3600), {
     fallback: "25",

@@ -1,0 +1,83 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { readConfig } from "@scribe/config";
+import { checkTemplate, readTemplate } from "./check-cloudformation.ts";
+import { SECRET_NAMES, SETTING_NAMES } from "./setting-names.ts";
+
+const text = readFileSync(resolve(import.meta.dirname, "../../deploy/ecs/scribe.yaml"), "utf8");
+const template = readTemplate(text);
+
+interface TaskContainer {
+  Name: string;
+  StopTimeout: number;
+  ReadonlyRootFilesystem: boolean;
+  Environment: { Name: string; Value: unknown }[];
+  Secrets: { Name: string }[];
+  ResourceRequirements?: object[];
+}
+
+const tasks = Object.entries(template.Resources)
+  .filter(([, { Type }]) => Type === "AWS::ECS::TaskDefinition")
+  .flatMap(([name, { Properties }]) =>
+    (Properties!.ContainerDefinitions as TaskContainer[]).map((container): [string, TaskContainer] => [
+      name,
+      container,
+    ]),
+  );
+
+test("the template is what AWS's specification of resources allows", () => {
+  expect(checkTemplate(template)).toEqual([]);
+  expect(Object.keys(template.Resources).length).toBeGreaterThan(40);
+});
+
+describe("the check finds", () => {
+  const checked = (change: (text: string) => string) => checkTemplate(readTemplate(change(text)));
+
+  test.each([
+    ["a property that there is not", "DesiredCount: 0", "DesiredCont: 0", "GpuService.DesiredCont is not known"],
+    ["a property deep inside", "HttpTokens: required", "HttpToken: required", "HttpToken is not known"],
+    ["a type that there is not", "AWS::ECS::Cluster\n", "AWS::ECS::Clutter\n", "AWS::ECS::Clutter is not known"],
+    ["a word where a number must be", "RetentionInDays: 30", "RetentionInDays: month", '"month" is no number'],
+    ["a reference to nothing", "!Ref GpuAmi", "!Ref GpuAmy", "GpuAmy is no parameter"],
+    ["an attribute that there is not", "Audio.Arn}", "Audio.Name}", "Audio has no attribute Name"],
+    ["a parameter that nothing uses", "!Ref TargetWaitSeconds", "300", "TargetWaitSeconds is not used"],
+    ["what is missing", "ReplicationGroupDescription: Scribe", "Port: 6379", "ReplicationGroupDescription is missing"],
+  ])("%s", (_, from, to, problem) => {
+    expect(checked((before) => before.replaceAll(from, to)).join("\n")).toContain(problem);
+  });
+
+  test("aliases, which CloudFormation does not know", () => {
+    expect(() => readTemplate("a: &x\n  b: 1\nc: *x\n")).toThrow();
+  });
+});
+
+describe.each(tasks)("the task %s", (_, container) => {
+  test("gets variables that are settings, and its secrets from outside", () => {
+    const names = [...container.Environment, ...container.Secrets].map(({ Name }) => Name);
+    expect(names.filter((name) => !SETTING_NAMES.has(name))).toEqual([]);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { Name } of container.Environment) expect(SECRET_NAMES).not.toContain(Name);
+    const plain = container.Environment.filter(({ Value }) => typeof Value === "string");
+    const env = Object.fromEntries(plain.map(({ Name, Value }) => [Name, Value as string]));
+    expect(readConfig({ ...env, S3_BUCKET: "named-by-the-stack" }).warnings).toEqual([]);
+  });
+
+  test("has time to hand back, and no root to write to", () => {
+    const grace = Number(container.Environment.find(({ Name }) => Name === "SHUTDOWN_GRACE_SECONDS")?.Value);
+    expect(container.StopTimeout).toBeGreaterThanOrEqual(grace + 15);
+    expect(container.StopTimeout).toBeLessThanOrEqual(120);
+    expect(container.ReadonlyRootFilesystem).toBe(true);
+  });
+});
+
+test("workers on GPUs have all of ECS's two minutes", () => {
+  const gpu = tasks.find(([, { ResourceRequirements }]) => ResourceRequirements !== undefined)![1];
+  expect(gpu.StopTimeout).toBe(120);
+});
+
+test("no policy allows everything, and only workers change their protection", () => {
+  const policies = JSON.stringify(Object.values(template.Resources).filter(({ Type }) => Type === "AWS::IAM::Role"));
+  expect(policies).not.toMatch(/"Action":"\*"|"Resource":"\*"|"s3:\*"/);
+  expect(JSON.stringify(template.Resources.ApiRole)).not.toContain("TaskProtection");
+});
