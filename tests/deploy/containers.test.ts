@@ -12,8 +12,11 @@ const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
 const FILES = ["Dockerfile.api", "Dockerfile.worker"] as const;
 const SETTINGS: Set<string> = new Set(Object.values(CONCERNS).flatMap((settings) => Object.keys(settings)));
-/** What Node, and the standard chain of AWS, read themselves. */
-const READ_ELSEWHERE = new Set(["NODE_ENV", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
+/** What Node, onnxruntime, and the standard chain of AWS, read themselves. */
+const READ_ELSEWHERE = new Set([
+  ...["NODE_ENV", "ORT_DISABLE_TELEMETRY"],
+  ...["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+]);
 
 /** A tag that names one release; `:3`, `:latest` and none at all move. */
 const PINNED = /^[a-z][\w./-]*:(\d+\.\d+(\.\d+)?|RELEASE\.[\dTZ-]+)[\w.-]*(@sha256:[0-9a-f]{64})?$/;
@@ -88,7 +91,7 @@ describe.each(FILES)("%s", (file) => {
 
   test("every variable that an image sets is a setting", () => {
     for (const image of stages.filter(isImage)) {
-      const names = valuesOf(image, "ENV").flatMap((line) => line.split(" ").map((pair) => pair.split("=")[0]!));
+      const names = valuesOf(image, "ENV").flatMap((line) => line.split(/\s+/).map((pair) => pair.split("=")[0]!));
       expect(names).toContain("SCRIBE_DATA_DIR");
       expect(names.filter((name) => !SETTINGS.has(name) && !READ_ELSEWHERE.has(name))).toEqual([]);
     }
@@ -121,6 +124,11 @@ interface Service {
   stop_grace_period?: string;
   deploy?: { resources: { reservations: { devices: { driver: string }[] } } };
 }
+
+test("no image of a worker lets onnxruntime tell others what it does", () => {
+  const workers = dockerfiles.get("Dockerfile.worker")!.stages.filter(isImage);
+  for (const worker of workers) expect(valuesOf(worker, "ENV").join(" ")).toContain("ORT_DISABLE_TELEMETRY=1");
+});
 
 describe("docker-compose.yml", () => {
   const compose = parse(read("docker-compose.yml"), { merge: true }) as {
