@@ -62,7 +62,7 @@ test("where the stack is killed, nothing of it stays behind; the next start has 
   });
   const again = startProcess(
     CLI,
-    { SCRIBE_DATA_DIR: stack.dataDir, PORT: "0", WORKER_PORT: "0", METRICS_PORT: "0" },
+    { SCRIBE_DATA_DIR: stack.dataDir, PORT: "0", WORKER_PORT: "0", METRICS_PORT: "0", HF_HUB_OFFLINE: "1" },
     { args: ["up", "--json"] },
   );
   const [line] = await again.waitForOutput(/\{"ready":true.*\}/, 60_000);
@@ -87,7 +87,14 @@ test("a port that was asked for and is taken ends the start with an error that s
 test("a part that cannot start ends the stack with an error and leaves nothing", async () => {
   const child = startProcess(
     CLI,
-    { SCRIBE_DATA_DIR: stack.dataDir, PORT: "0", WORKER_PORT: "0", METRICS_PORT: "0", SCRIBE_ADMIN_KEY: "too-short" },
+    {
+      SCRIBE_DATA_DIR: stack.dataDir,
+      PORT: "0",
+      WORKER_PORT: "0",
+      METRICS_PORT: "0",
+      HF_HUB_OFFLINE: "1",
+      SCRIBE_ADMIN_KEY: "too-short",
+    },
     { args: ["up"] },
   );
   const started = new Set<number>();

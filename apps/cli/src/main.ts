@@ -15,7 +15,8 @@ const EXAMPLES = `
 Examples:
   npm start                                    the whole stack on this machine
   npm run demo                                 see it work, end to end
-  npm run scribe -- transcribe talk.mp3        send a file to the running stack, print the text
+  npm run scribe -- transcribe talk.mp3        send a file to the running stack (or a private one), print the text
+  npm run models -- pull owner/name            fetch a model of Hugging Face
   npm run keys -- create --name laptop --scopes transcribe
   npm run keys -- list
   npm run db:status

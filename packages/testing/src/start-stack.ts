@@ -37,6 +37,9 @@ export async function startTestStack(env: Record<string, string> = {}): Promise<
       RATE_LIMIT_CREATES: "1000000",
       SHUTDOWN_GRACE_SECONDS: "2",
       LOG_LEVEL: "warn",
+      // Tests ask nobody outside.
+      SCRIBE_MODEL: "whisper-nano.en",
+      HF_HUB_OFFLINE: "true",
       ...env,
     },
     { args: ["up", "--json"] },

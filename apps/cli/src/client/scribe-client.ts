@@ -64,6 +64,11 @@ export async function getJob(client: Client, id: string): Promise<JobView> {
   return (await call(client, "GET", `/api/v1/jobs/${id}`)).json() as Promise<JobView>;
 }
 
+/** Stops a job; for when the caller has been stopped itself, so not by its signal. */
+export async function cancelJob({ url, key }: Client, id: string): Promise<void> {
+  await call({ url, key, signal: AbortSignal.timeout(5_000) }, "POST", `/api/v1/jobs/${id}/cancel`);
+}
+
 export async function getTranscript(client: Client, id: string, format: string): Promise<string> {
   return (await call(client, "GET", `/api/v1/jobs/${id}/transcript?format=${format}`)).text();
 }

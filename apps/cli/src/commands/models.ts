@@ -1,74 +1,108 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
-import { readConfig } from "@scribe/config";
-import type { Command } from "commander";
-import { formatTable } from "../print-table.ts";
+import { resolve } from "node:path";
+import { type Config, readConfig } from "@scribe/config";
+import { type Command, Option } from "commander";
+import { WrongUsage } from "../exit.ts";
+import { printTable } from "../print-table.ts";
+import { untilSignal } from "../stack/until-signal.ts";
 
-const BUNDLED = resolve(import.meta.dirname, "../../../../models");
+const HELP = `
+A model is a bundled name, a folder, or an id of Hugging Face: owner/name, or owner/name@revision. SCRIBE_MODEL names the
+default, SCRIBE_MODELS what callers may name beside it; a worker fetches by itself what is named and not here.
 
-interface Model {
-  name: string;
-  default: boolean;
-  offered: boolean;
-  vocabulary: number;
-  bytes: number;
-  folder: string;
+Fetched models go into SCRIBE_MODEL_DIR (else into models under SCRIBE_DATA_DIR), in the layout of Hugging Face's own cache;
+what its tools have fetched is used where it lies. A pull that was cut off goes on where it stopped.
+
+Examples:
+  npm run models -- list
+  npm run models -- pull onnx-community/whisper-base
+  npm run models -- pull openai/whisper-large-v3-turbo@main --weights safetensors
+  npm run models -- rm onnx-community/whisper-base
+
+HF_ENDPOINT names a mirror, HF_TOKEN opens private and gated models, HF_HUB_OFFLINE=1 forbids to fetch.`;
+
+interface Options {
+  json?: boolean;
+  weights: "auto" | "onnx" | "safetensors";
+  variant: string;
 }
 
 export function modelsCommand(program: Command): void {
-  const models = program.command("models").description("the models on this machine");
+  const models = program.command("models").description("list, fetch and remove models").addHelpText("after", HELP);
   models
     .command("list")
-    .description("model folders, which one is the default, and which ones callers may name")
-    .action((_options, command: Command) => {
-      const { config } = readConfig(process.env);
-      const { SCRIBE_MODEL, SCRIBE_MODELS, SCRIBE_MODEL_DIR } = config.speech;
-      const found = findModels(SCRIBE_MODEL_DIR ?? BUNDLED, SCRIBE_MODEL, SCRIBE_MODELS);
-      if (command.optsWithGlobals().json) return console.log(JSON.stringify({ models: found }));
-      const mark = (model: Model) => (model.default ? "default" : model.offered ? "offered" : "not offered");
-      const rows = found.map((model) => [
-        ...[model.name, mark(model), `${(model.bytes / 1e6).toFixed(1)} MB`, model.folder],
-      ]);
-      console.log(formatTable(["model", "", "size", "folder"], rows));
-      console.log("\nSCRIBE_MODEL names the default, SCRIBE_MODELS what callers may name beside it.");
-    });
+    .description("models on this machine, which one is the default, and which ones callers may name")
+    .action((_options, command: Command) => list(command.optsWithGlobals<Options>()));
+  models
+    .command("pull <id>")
+    .description("fetch a model of Hugging Face, or what is new of it; prints its folder")
+    .addOption(
+      new Option("--weights <kind>", "auto: the ONNX export where there is one")
+        .choices(["auto", "onnx", "safetensors"])
+        .default("auto"),
+    )
+    .option("--variant <suffix>", "of the ONNX export, such as _quantized", "")
+    .action((id: string, _options, command: Command) => pull(id, command.optsWithGlobals<Options>()));
+  models
+    .command("rm <id>")
+    .description("remove a fetched model with all its revisions")
+    .action((id: string, _options, command: Command) => remove(id, command.optsWithGlobals<Options>()));
 }
 
-/** A model folder is one with a Whisper's `config.json`. Names may also be folders themselves. */
-function findModels(modelDir: string, fallback: string, offered: readonly string[]): Model[] {
-  const inDir = readdirSync(modelDir, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name);
-  const names = new Set([fallback, ...offered, ...inDir]);
-  return [...names].flatMap((name) => {
-    const folder = isAbsolute(name) ? name : join(modelDir, name);
-    const config = readModelConfig(folder);
-    if (config === null) return [];
-    const isDefault = name === fallback;
-    return [
-      {
-        name,
-        default: isDefault,
-        offered: isDefault || offered.includes(name),
-        vocabulary: config.vocab_size,
-        bytes: folderBytes(folder),
-        folder,
-      },
-    ];
-  });
+async function list({ json }: Options): Promise<void> {
+  // Loaded here: no other command needs it.
+  const { listModels } = await import("../models/list-models.ts");
+  const found = await listModels(settings());
+  if (json) return console.log(JSON.stringify({ models: found }));
+  printTable(
+    ["model", "revision", "", "size", "folder"],
+    found.map((model) => [
+      ...[model.name, model.revision?.slice(0, 12) ?? ""],
+      model.default ? "default" : model.offered ? "offered" : "not offered",
+      ...[`${(model.bytes / 1e6).toFixed(1)} MB`, model.folder],
+    ]),
+  );
 }
 
-function readModelConfig(folder: string): { vocab_size: number } | null {
+async function pull(text: string, { json, weights, variant }: Options): Promise<void> {
+  const { fetchModel, openHub } = await import("@scribe/speech");
+  const { showFetch } = await import("../models/show-fetch.ts");
+  const id = await readId(text);
+  const { data, speech } = settings();
+  const stop = untilSignal();
   try {
-    const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
-    return config.model_type === "whisper" ? config : null;
-  } catch {
-    return null;
+    const folder = await fetchModel(id, {
+      hub: openHub(speech, resolve(data.SCRIBE_DATA_DIR)),
+      files: { weights, variant },
+      refresh: true,
+      signal: stop.signal,
+      onProgress: showFetch(process.stderr),
+      onWait: () => console.error("Another process is fetching this model; waiting for it."),
+    });
+    console.log(json ? JSON.stringify({ model: text, folder }) : folder);
+  } finally {
+    stop.dispose();
   }
 }
 
-function folderBytes(folder: string): number {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+async function remove(text: string, { json }: Options): Promise<void> {
+  const { openHub, removeCached } = await import("@scribe/speech");
+  const { repo } = await readId(text);
+  const { data, speech } = settings();
+  const hub = openHub(speech, resolve(data.SCRIBE_DATA_DIR));
+  if (!(await removeCached(hub.cacheFolder, repo))) throw new WrongUsage(`${repo} is not in ${hub.cacheFolder}.`);
+  console.log(json ? JSON.stringify({ removed: repo }) : `Removed ${repo}.`);
+}
+
+async function readId(text: string) {
+  const { parseModelId } = await import("@scribe/speech");
+  const id = parseModelId(text);
+  if (id === null)
+    throw new WrongUsage(`"${text}" is no id of Hugging Face; one reads owner/name or owner/name@revision.`);
+  return id;
+}
+
+function settings(): Config {
+  const { config, warnings } = readConfig(process.env);
+  for (const warning of warnings) console.error(warning);
+  return config;
 }

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { chooseStartModel } from "../models/choose-start-model.ts";
 import { type Stack, startStack } from "../stack/start-stack.ts";
 import { untilSignal } from "../stack/until-signal.ts";
 
@@ -13,7 +14,10 @@ Starts Postgres (embedded, where DATABASE_URL is not set), applies migrations, m
 a worker until Ctrl-C. A part that dies is started again. The parts log to standard error.
 
 With the embedded Postgres the API listens on 127.0.0.1 only. With DATABASE_URL (and SCRIBE_ENCRYPTION_KEY), and REDIS_URL
-for the queues, your own servers are used.`;
+for the queues, your own servers are used.
+
+Where SCRIBE_MODEL is not set, a Whisper is taken from Hugging Face if that answers within seconds, and fetched in the
+background; else the small bundled model, with a warning. HF_HUB_OFFLINE=1 asks nobody.`;
 
 export function upCommand(program: Command): void {
   program
@@ -38,7 +42,13 @@ async function up(env: NodeJS.ProcessEnv, json: boolean): Promise<void> {
   const stop = untilSignal(() => stack?.hurry());
   const log = (line: string) => console.error(line);
   try {
-    stack = await startStack({ env, output: STANDARD_ERROR, log, signal: stop.signal });
+    stack = await startStack({
+      env,
+      output: STANDARD_ERROR,
+      log,
+      signal: stop.signal,
+      chosen: chooseStartModel(env, log),
+    });
     const seconds = (performance.now() - startedAt) / 1000;
     console.log(json ? readyLine(stack) : welcome(stack, seconds));
     await stop.came;

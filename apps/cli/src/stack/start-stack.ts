@@ -23,6 +23,8 @@ export interface StackOptions {
   /** File descriptor for what the parts log. */
   output: number;
   log: (line: string) => void;
+  /** Settings that are found out meanwhile, for the parts. */
+  chosen?: Promise<NodeJS.ProcessEnv>;
   /** Ends the start. A stack that stands is ended by `stop`. */
   signal: AbortSignal;
 }
@@ -59,7 +61,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const key = await prepareKey(config, reach);
     const ports = await choosePorts(config, env, reach.embedded, log);
     signal.throwIfAborted();
-    const partEnv = environmentOf(reach, ports, env);
+    const partEnv = { ...environmentOf(reach, ports, env), ...(await options.chosen) };
     for (const name of ["api", "worker"]) {
       const entry = join(APPS, name, "src/main.ts");
       children.push(superviseChild({ name, entry, env: partEnv, output: options.output, log }));
