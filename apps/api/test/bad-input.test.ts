@@ -151,7 +151,7 @@ describe("an address that is wrong", () => {
   });
 
   test("a path that is unknown is 404; what is not built yet is, too", async () => {
-    for (const path of ["/", "/api/v2/jobs", "/api/v1/usage", "/api/v1/admin/tenants", "/api/v1/enhanced-ai"]) {
+    for (const path of ["/", "/api/v2/jobs", "/api/v1/job", "/api/v1/enhanced-ai"]) {
       await expectProblem(await api.call(path), 404, "not_found");
     }
   });

@@ -39,7 +39,7 @@ describe("a job", () => {
       [2, 10, 12.5],
     ]);
     expect(transcript!.segments[0]!.words!.map(({ word }) => word)).toEqual(["Part", "1."]);
-    expect(box.pokes).toContain("webhooks");
+    expect(box.pokes).toContain("transcription");
   });
 
   test("whose bytes came past the API is hashed when they are first read", async () => {

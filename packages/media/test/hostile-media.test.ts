@@ -6,8 +6,9 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { waitFor } from "@scribe/testing";
 import { decodeToPcm, probeMedia, sniffMedia, sweepCages } from "../src/index.ts";
-import { type MediaBench, openMediaBench, processesNaming, wav } from "./make-media.ts";
+import { type MediaBench, openMediaBench, processesIn, wav } from "./make-media.ts";
 
 describe("hostile files", () => {
   let bench: MediaBench;
@@ -193,12 +194,11 @@ describe("hostile files", () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
     await once(node.stdout, "data");
-    const decoders = async () => (await processesNaming("ffmpeg")).filter((line) => line.includes("file:input"));
+    const decoders = () => processesIn(bench.temporaryFolder);
     expect((await decoders()).length).toBeGreaterThan(0);
     node.kill("SIGKILL");
     await once(node, "close");
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(await decoders()).toEqual([]);
+    await waitFor(async () => (await decoders()).length === 0, { what: "the end of the decoder" });
     // Its folder stays until the sweep.
     expect(await readdir(bench.temporaryFolder)).toHaveLength(1);
     expect(await sweepCages({ temporaryFolder: bench.temporaryFolder })).toBe(0);
@@ -236,7 +236,7 @@ describe("hostile files", () => {
     codes.delete("samples");
     for (const code of codes)
       expect(["unsupported_audio", "no_audio_stream", "audio_too_long", "timeout"]).toContain(code);
-  });
+  }, 120_000);
 });
 
 function generator(seed: number): (below: number) => number {

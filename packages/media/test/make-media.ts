@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -62,9 +62,16 @@ export async function openMediaBench(): Promise<MediaBench> {
 }
 
 /** Command lines of living processes that contain `text`. */
-export async function processesNaming(text: string): Promise<string[]> {
+async function processesNaming(text: string): Promise<string[]> {
   const { stdout } = await run("ps", ["-eo", "stat=,args="], { maxBuffer: 16 * 1024 * 1024 });
   return stdout.split("\n").filter((line) => line.includes(text) && !line.startsWith("Z"));
+}
+
+/** Processes that work in a folder, or below it (Linux): a decoder's only trace, for its arguments name nothing. */
+export async function processesIn(folder: string): Promise<string[]> {
+  const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const places = await Promise.all(ids.map((id) => readlink(`/proc/${id}/cwd`).catch(() => "")));
+  return ids.filter((_, index) => places[index]!.startsWith(folder));
 }
 
 /** A WAV header in front of `data`; every figure as the test wants it. */
