@@ -198,6 +198,22 @@ describe("connections", () => {
   });
 });
 
+test("MAX_CONNECTIONS: as many as it says are open at once, whoever they are of", async () => {
+  const small = await startTestApi({ MAX_CONNECTIONS: "4", MAX_CONNECTIONS_PER_ADDRESS: "0" });
+  const sockets = Array.from({ length: 7 }, () => {
+    const socket = connect(Number(new URL(small.url).port), "127.0.0.1");
+    socket.on("error", () => undefined);
+    return socket;
+  });
+  try {
+    await waitFor(() => sockets.filter((socket) => socket.closed).length === 3, { what: "three to be closed" });
+    for (const socket of sockets) socket.destroy();
+    await waitFor(async () => (await small.call("/health").catch(() => null))?.status === 200, { what: "a place" });
+  } finally {
+    await small.stop();
+  }
+}, 60_000);
+
 test.each([
   ["x".repeat(129), false],
   ["a b", false],

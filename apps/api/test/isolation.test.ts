@@ -69,8 +69,6 @@ const MATRIX: Record<string, Verdict> = {
     ),
   ],
   readSharedTranscript: "for everybody",
-  renameSpeakers: [send("PATCH", ({ job }) => `/api/v1/jobs/${job}/speakers`, () => ({ speakers: { SPEAKER_00: "Ada" } }))],
-  drawTimeline: [get(({ job }) => `/api/v1/jobs/${job}/timeline.svg`)],
   watchJob: [get(({ job }) => `/api/v1/jobs/${job}/events`)],
   presignFile: "takes no id",
   uploadFile: "for everybody",

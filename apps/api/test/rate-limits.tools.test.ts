@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { readConfig } from "@scribe/config";
+import { findKey } from "@scribe/database";
 import { createLogger } from "@scribe/telemetry";
 import { startTestRedis, type TestRedis, waitFor } from "@scribe/testing";
 import { type RunningApi, startApi } from "../src/start-api.ts";
-import { ENCRYPTION_KEY, startTestApi, type TestApi } from "./start-test-api.ts";
+import { ADMIN_KEY, ENCRYPTION_KEY, startTestApi, type TestApi } from "./start-test-api.ts";
 
 const LIMIT = 50;
 
@@ -34,19 +35,46 @@ const ask = async (url: string, key?: string) => {
   return response.status;
 };
 
+/** Requests with a key that no replica could count. */
+async function uncounted(): Promise<number> {
+  const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+  const texts = await Promise.all(
+    [first.url, ...others.map(({ url }) => url)].map(async (url) =>
+      (await fetch(`${url}/metrics`, { headers })).text(),
+    ),
+  );
+  const counts = texts.map((text) => Number(/uncounted_requests_total\{caller="key"\} (\d+)/.exec(text)?.[1] ?? 0));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 test("four replicas on one Redis let a window's limit through, and not one more", async () => {
   const { key } = await first.makeKey(["read"]);
   const urls = [first.url, ...others.map(({ url }) => url)];
   const answers = await Promise.all(Array.from({ length: 4 * LIMIT }, (_, at) => ask(urls[at % 4], key)));
-  expect(answers.filter((status) => status === 200)).toHaveLength(LIMIT);
-  expect(answers.filter((status) => status === 429)).toHaveLength(3 * LIMIT);
+  const passed = answers.filter((status) => status === 200).length;
+  expect(answers.filter((status) => status === 429)).toHaveLength(4 * LIMIT - passed);
+  // On a machine that is so busy that Redis is late, known keys pass; each of these is told.
+  expect(passed - (await uncounted())).toBeLessThanOrEqual(LIMIT);
+  expect(passed).toBeGreaterThanOrEqual(LIMIT);
 });
 
 test("those without a key are counted together by all replicas", async () => {
   const urls = [first.url, ...others.map(({ url }) => url)];
   const answers = await Promise.all(Array.from({ length: 40 }, (_, at) => ask(urls[at % 4])));
-  expect(answers.filter((status) => status === 401)).toHaveLength(20);
-  expect(answers.filter((status) => status === 429)).toHaveLength(20);
+  const count = (wanted: number) => answers.filter((status) => status === wanted).length;
+  expect(count(401)).toBeLessThanOrEqual(20);
+  expect(count(401)).toBeGreaterThanOrEqual(20 - count(503));
+  expect(count(401) + count(429) + count(503)).toBe(40);
+});
+
+test("a key that is revoked at one replica is refused by all with their next request", async () => {
+  const { key } = await first.makeKey(["read"]);
+  const urls = [first.url, ...others.map(({ url }) => url)];
+  for (const url of urls) expect(await ask(url, key)).toBe(200);
+  const row = await findKey(first.db, key.slice(3, 11));
+  const revoke = { method: "DELETE", headers: { authorization: `Bearer ${ADMIN_KEY}` } };
+  expect((await fetch(`${others[0].url}/api/v1/keys/${row?.id}`, revoke)).status).toBe(204);
+  for (const url of urls) expect(await ask(url, key)).toBeGreaterThan(400);
 });
 
 test("while Redis is away or hangs, known keys pass and others get 503; when it is back, it counts again", async () => {

@@ -37,6 +37,20 @@ test("an empty environment is a whole configuration", () => {
   expect(config.speech).toMatchObject({ EXECUTION_PROVIDERS: ["auto"], SCRIBE_MODELS: [] });
 });
 
+test.each([
+  ["true", false],
+  ["yes", false],
+  ["10.0.0.0/33", false],
+  ["10.0.0", false],
+  ["proxy.example", false],
+  ["false", true],
+  ["2", true],
+  ["10.0.0.0/8, 2001:db8::/32", true],
+  ["127.0.0.1", true],
+])("TRUST_PROXY=%s names proxies, or is refused", (text, right) => {
+  expect(problemsOf({ TRUST_PROXY: text })).toHaveLength(right ? 0 : 1);
+});
+
 test("every default holds to its own setting's form", () => {
   for (const [name, { fallback, schema }] of all) {
     if (fallback !== undefined) expect([name, schema.safeParse(fallback).success]).toEqual([name, true]);

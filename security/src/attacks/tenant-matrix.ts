@@ -42,7 +42,10 @@ export const tenantMatrix: Attack = {
       for (const [method, operation] of Object.entries(methods)) {
         if (!path.includes("{id}") || operation.description.includes("`admin`") || operation.security.length === 0)
           continue;
-        const bodies: Record<string, unknown> = { rotateKey: {}, linkTranscript: {} };
+        const bodies: Record<string, unknown> = {
+          ...{ rotateKey: {}, linkTranscript: {} },
+          renameSpeakers: { speakers: { SPEAKER_00: "Ada" } },
+        };
         const json = bodies[operation.operationId];
         for (const [kind, id] of ids) {
           await compare(

@@ -3,10 +3,9 @@ import { countHit, type Database, forgetHits, type Hit } from "@scribe/database"
 import type { Logger } from "@scribe/telemetry";
 import { Redis } from "ioredis";
 import { RedisStore } from "rate-limit-redis";
+import { isLate } from "./wait-for-store.ts";
 
 export const WINDOW_SECONDS = 60;
-/** A store that takes longer is away: the request goes on without it. */
-export const STORE_LIMIT_MS = 100;
 const FORGET_EVERY_MS = 60_000;
 
 /** Counts hits in windows that begin with their first hit; one statement or script each, so all replicas share them. */
@@ -79,11 +78,9 @@ function openRedisCounter(redisUrl: string, log: Logger): HitCounter {
 
 /** What comes too late is counted all the same, and heard by nobody. */
 async function inTime<T>(work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("The store of counts did not answer in time")), STORE_LIMIT_MS);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
+  if (await isLate(work)) {
+    work.catch(() => undefined);
+    throw new Error("The store of counts did not answer in time");
   }
+  return await work;
 }

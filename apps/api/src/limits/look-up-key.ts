@@ -1,7 +1,8 @@
 import { type Database, findKey, findKeyCounting, type Hit, type KeyRow } from "@scribe/database";
 import { hashSecret, type ParsedKey, secretMatches } from "@scribe/domain";
 import type { Request } from "express";
-import { type HitCounter, STORE_LIMIT_MS, WINDOW_SECONDS } from "./hit-counter.ts";
+import { type HitCounter, WINDOW_SECONDS } from "./hit-counter.ts";
+import { isLate } from "./wait-for-store.ts";
 
 /** Compared with where there is no such key, so that both cases take as long. */
 const NOBODY = new Uint8Array(32);
@@ -54,16 +55,8 @@ export function createKeyLookup(db: Database, counter: HitCounter): LookUpKey {
 
 /** What `first` gives; where it fails or is slow (its row is locked), whatever `second` or it gives sooner. */
 async function withoutWaiting<T>(first: Promise<T>, second: () => Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), STORE_LIMIT_MS);
-  try {
-    const soon = await Promise.race([first, late.promise]);
-    return soon ?? (await Promise.any([first, second()]));
-  } catch {
-    return await second();
-  } finally {
-    clearTimeout(timer);
-  }
+  if (await isLate(first)) return await Promise.any([first, second()]);
+  return await first.catch(second);
 }
 
 /** The key in the headers, or null where there is none that is well-formed. */
