@@ -5,6 +5,8 @@ export interface RowOptions {
   backend: Backend;
   /** 1 is the whole load of the table; less for a quick look. */
   scale: number;
+  /** With the default model and the sample's dialogue instead of the synthetic engine, 20 jobs. */
+  real: boolean;
   log: (line: string) => void;
 }
 
@@ -20,6 +22,8 @@ export interface Row {
   fault: string;
   /** Also run where BullMQ is on Postgres. */
   onPostgres?: boolean;
+  /** Also run once with the real model. */
+  withModel?: boolean;
   run(options: RowOptions): Promise<RowResult>;
 }
 

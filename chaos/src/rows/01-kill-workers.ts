@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Row, scaled } from "../row.ts";
-import { allEnded, judge, newLedger, progress, submitMany } from "../stage/ledger.ts";
+import { allEnded, judge, newLedger, progress, submitMany, undisturbed } from "../stage/ledger.ts";
 import { openStage } from "../stage/open-stage.ts";
 import { findProcesses } from "../stage/orphans.ts";
 
@@ -13,16 +13,19 @@ export const killWorkers: Row = {
   number: 1,
   fault: "kill -9 of a random worker every 2 s",
   onPostgres: true,
+  withModel: true,
   async run(options) {
     const stage = await openStage({ backend: options.backend, workers: WORKERS });
     const ledger = newLedger();
     let faults = 0;
     try {
-      const jobs = scaled(500, options, 20);
+      const jobs = options.real ? 20 : scaled(500, options, 20);
+      const said = options.real ? await undisturbed(stage) : undefined;
       const submitting = submitMany(stage, ledger, jobs, (n) => ({
         windows: 8,
         delayMs: 250,
         audio: n % 10 === 0,
+        ...(said !== undefined && { said }),
       }));
       const over = async () => ledger.accepted.size === jobs && (await progress(stage, ledger)).ended === jobs;
       const deadline = Date.now() + 600_000;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Row, scaled } from "../row.ts";
-import { allEnded, judge, newLedger, submitMany } from "../stage/ledger.ts";
+import { allEnded, judge, newLedger, submitMany, undisturbed } from "../stage/ledger.ts";
 import { openStage } from "../stage/open-stage.ts";
 
 /** The worker's named places; `SCRIBE_FAILPOINTS` knows them. */
@@ -12,25 +12,32 @@ export const crashAtSteps: Row = {
   number: 5,
   fault: "crash at each named step",
   onPostgres: true,
+  withModel: true,
   async run(options) {
     const stage = await openStage({ backend: options.backend, workers: AT_ONCE });
     const ledger = newLedger();
-    const each = scaled(20, options, 1);
+    // With the model: 20 jobs in all, and twice at each step.
+    const each = options.real ? 2 : scaled(20, options, 1);
     const counts: string[] = [];
     let faults = 0;
     try {
+      const said = options.real ? await undisturbed(stage) : undefined;
       await Promise.all(stage.workers.map((worker) => worker.kill()));
       // More than die: a job that lost its worker waits for the end of its lease, and the next one is taken meanwhile.
       const jobs = POINTS.length * each + 2 * AT_ONCE;
-      await submitMany(stage, ledger, jobs, () => ({ windows: 4, delayMs: 20, audio: true }));
+      await submitMany(stage, ledger, jobs, () => ({
+        ...{ windows: 4, delayMs: 20, audio: true },
+        ...(said !== undefined && { said }),
+      }));
       for (const point of POINTS) {
         let deaths = 0;
         let begun = 0;
         const dieAgain = async (place: number) => {
           while (begun < each) {
             begun += 1;
-            // The first passage, and for windows one in the middle.
-            const env = { SCRIBE_FAILPOINTS: `${point}#${point === "after-window" ? 2 : 1}`, WORKER_CONCURRENCY: "1" };
+            // The first passage, and for windows one in the middle, where there is one: the sample is one window long.
+            const passage = point === "after-window" && !options.real ? 2 : 1;
+            const env = { SCRIBE_FAILPOINTS: `${point}#${passage}`, WORKER_CONCURRENCY: "1" };
             const worker = await stage.startWorker(place, { env, atOnce: true });
             const exit = await Promise.race([worker.exit, sleep(60_000, null, { ref: false })]);
             if (exit?.signal === "SIGKILL") deaths += 1;

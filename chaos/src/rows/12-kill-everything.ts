@@ -17,7 +17,7 @@ export const killEverything: Row = {
     let faults = 0;
     let idle = 0;
     try {
-      const submitting = submitMany(stage, ledger, jobs, () => ({ windows: 30, delayMs: 150 }));
+      const submitting = submitMany(stage, ledger, jobs, () => ({ windows: 12, delayMs: 150 }));
       for (; faults < instants; faults++) {
         await sleep(500 + Math.random() * 4_000);
         const { ended, total } = await progress(stage, ledger);

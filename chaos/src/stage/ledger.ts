@@ -9,6 +9,8 @@ export interface Script {
   delayMs: number;
   /** Fetches and decodes a recording first. */
   audio?: boolean;
+  /** The real model listens to the sample; this is what it says undisturbed. */
+  said?: string;
 }
 
 export interface Ledger {
@@ -29,12 +31,15 @@ export async function submit(
   script: Script,
   more: Record<string, unknown> = {},
 ): Promise<string> {
-  const { windows, delayMs, audio = false } = script;
+  const { windows, delayMs, audio = false, said } = script;
   const synthetic = { window_seconds: audio ? 4 / windows : 10, delay_ms: delayMs, text: "Window {n}." };
-  const body = JSON.stringify({
+  const rehearsal = {
     url: stage.audioUrl,
     engine: "synthetic",
     metadata: { synthetic: JSON.stringify(audio ? synthetic : { ...synthetic, windows, audio }) },
+  };
+  const body = JSON.stringify({
+    ...(said === undefined ? rehearsal : { url: stage.dialogueUrl, diarize: false }),
     webhook_url: `${stage.receiver.url}/hook`,
     ...more,
   });
@@ -113,7 +118,8 @@ interface Seen {
 }
 
 /** What the script of a job must have said in the end. */
-export function sayingOf({ windows }: Script): string {
+export function sayingOf({ windows, said }: Script): string {
+  if (said !== undefined) return said;
   return Array.from({ length: windows }, (_, n) => `Window ${n + 1}.`).join(" ");
 }
 
@@ -151,7 +157,8 @@ export async function judge(
     if (job.dones !== 1 || new Set(job.told).size !== job.told.length) verdict.duplicated += 1;
     if (job.status === "completed") {
       const said = sayingOf(script);
-      if (job.text !== said || job.told.join(" ") !== said) verdict.unexpected.push(`${id}: says "${job.text}"`);
+      const told = job.told.map((text) => text.trim()).join(" ");
+      if (job.text !== said || told !== said) verdict.unexpected.push(`${id}: says "${job.text}"`);
       if (job.epoch > 1) verdict.recovered += 1;
     } else if (job.status !== "failed" || !mayFail(job.error?.code ?? "")) {
       verdict.unexpected.push(`${id}: ${job.status} ${job.error?.code ?? ""}`);
@@ -159,4 +166,14 @@ export async function judge(
   }
   if (webhooks) await verifyDeliveries(stage, [...seen.values()], verdict);
   return verdict;
+}
+
+/** What the real model says of the sample when nobody disturbs it. */
+export async function undisturbed(stage: Stage): Promise<string> {
+  const ledger = newLedger();
+  const id = await submit(stage, ledger, { windows: 0, delayMs: 0, said: "" });
+  await allEnded(stage, ledger, 120_000);
+  const { rows } = await stage.pool.query<{ text: string }>("SELECT text FROM transcripts WHERE job_id = $1", [id]);
+  if (!rows[0]) throw new Error("The undisturbed job did not complete.");
+  return rows[0].text;
 }

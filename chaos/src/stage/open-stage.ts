@@ -8,6 +8,7 @@ import {
   makeWav,
   type Receiver,
   type RunningProcess,
+  sampleDialogue,
   startFileServer,
   startProcess,
   startReceiver,
@@ -51,6 +52,8 @@ export interface Stage {
   receiver: Receiver;
   /** Address of a short recording. */
   audioUrl: string;
+  /** Address of the sample's dialogue. */
+  dialogueUrl: string;
   /** Straight at the database, for what no door shows. */
   pool: Pool;
   dataDir: string;
@@ -83,6 +86,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const receiver = await startReceiver();
   const files = await startFileServer();
   const audioUrl = files.serve("talk.wav", makeWav({ seconds: 4, signal: tone(440) }));
+  const dialogueUrl = files.serve("dialogue.wav", sampleDialogue().bytes);
   const key = `sr_chaos000_${randomBytes(20).toString("hex")}`;
   const env: Record<string, string> = {
     DATABASE_URL: postgres.url,
@@ -110,7 +114,21 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const groups = new Set<number>();
 
   const stage: Stage = {
-    ...{ backend, key, apis: [], workers: [], postgres, redis, receiver, audioUrl, pool, dataDir, env, groups },
+    ...{
+      backend,
+      key,
+      apis: [],
+      workers: [],
+      postgres,
+      redis,
+      receiver,
+      audioUrl,
+      dialogueUrl,
+      pool,
+      dataDir,
+      env,
+      groups,
+    },
     urls: ports.map((port) => `http://127.0.0.1:${port}`),
     async startApi(place) {
       const api = startProcess(API, { ...env, PORT: String(ports[place]) });

@@ -17,7 +17,8 @@ export interface StagePostgres {
 export async function startStagePostgres(): Promise<StagePostgres> {
   const dataDir = mkdtempSync(join(tmpdir(), "scribe-chaos-postgres-"));
   chmodSync(dataDir, 0o755);
-  let server: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir });
+  // Processes are killed here, not machines: what a process has written is there without being flushed.
+  let server: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir, fsync: false });
   const { url } = server;
   const port = Number(new URL(url).port);
   let folder = await askDataFolder(url);
@@ -31,7 +32,7 @@ export async function startStagePostgres(): Promise<StagePostgres> {
     },
     async restart() {
       await server.stop();
-      server = await startEmbeddedPostgres({ dataDir, port });
+      server = await startEmbeddedPostgres({ dataDir, port, fsync: false });
       folder = await askDataFolder(url);
     },
     async stop() {
