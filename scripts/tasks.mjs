@@ -40,6 +40,7 @@ export const tasks = {
   scribe: app("apps/cli/src/main.ts"),
   "db:migrate": app("apps/cli/src/main.ts", "db", "migrate"),
   "db:status": app("apps/cli/src/main.ts", "db", "status"),
+  "storage:check": app("scripts/storage-check.ts"),
   openapi: apart("apps/api/src/print-openapi.ts"),
   generate: apart("scripts/generate.ts"),
   bench: apart("bench/src/main.ts"),

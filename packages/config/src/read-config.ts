@@ -24,7 +24,7 @@ export const CONCERNS = {
 export type Config = { readonly [C in keyof typeof CONCERNS]: Values<(typeof CONCERNS)[C]> };
 
 /** Names that something else reads: the tests' folders, and the setup's own. */
-const KNOWN_ELSEWHERE = new Set(["SCRIBE_TEST_AUDIO", "SCRIBE_TEST_MODELS", "SCRIBE_FAILPOINTS"]);
+const KNOWN_ELSEWHERE = new Set(["SCRIBE_TEST_AUDIO", "SCRIBE_TEST_MODELS", "SCRIBE_TEST_BUCKET", "SCRIBE_FAILPOINTS"]);
 
 /** One line a wrong variable, without its value where that is a secret. */
 export class ConfigError extends Error {

@@ -4,7 +4,8 @@ import { hubSettings } from "./hub.ts";
 export const speechSettings = {
   SCRIBE_MODEL: setting(text, {
     fallback: "whisper-nano.en",
-    description: "The default model: a bundled name, a folder, or an id of Hugging Face (`owner/name`, `owner/name@revision`)",
+    description:
+      "The default model: a bundled name, a folder, or an id of Hugging Face (`owner/name`, `owner/name@revision`)",
   }),
   SCRIBE_MODELS: setting(list, { fallback: "", description: "Further models that callers may name" }),
   SCRIBE_MODEL_DIR: setting(text, {
