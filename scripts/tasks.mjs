@@ -38,6 +38,7 @@ export const tasks = {
   keys: app("apps/cli/src/main.ts", "keys"),
   models: app("apps/cli/src/main.ts", "models"),
   scribe: app("apps/cli/src/main.ts"),
+  doctor: app("apps/cli/src/main.ts", "doctor"),
   "db:migrate": app("apps/cli/src/main.ts", "db", "migrate"),
   "db:status": app("apps/cli/src/main.ts", "db", "status"),
   "storage:check": app("scripts/storage-check.ts"),

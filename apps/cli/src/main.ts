@@ -2,6 +2,7 @@ import { ConfigError } from "@scribe/config";
 import { Command, CommanderError } from "commander";
 import { dbCommand } from "./commands/db.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { modelsCommand } from "./commands/models.ts";
 import { secretsCommand } from "./commands/secrets.ts";
@@ -40,6 +41,7 @@ function program(): Command {
     transcribeCommand,
     keysCommand,
     dbCommand,
+    doctorCommand,
     modelsCommand,
     secretsCommand,
     webhooksCommand,
