@@ -6,6 +6,8 @@ import { http } from "./http/http.ts";
 import { describeMachine } from "./machine.ts";
 import { queue } from "./queue/queue.ts";
 
+import { storage } from "./storage/storage.ts";
+
 /** One measurement: prints its table, and what it compares with. */
 interface Bench {
   what: string;
@@ -20,6 +22,8 @@ export interface BenchOptions {
   /** Requests under way at once in `http`. */
   connections: number;
   rounds: number;
+  /** Of the object of `storage`. */
+  megabytes: number;
   /** Of a round of `queue`. */
   jobs: number;
 }
@@ -33,6 +37,10 @@ const BENCHES: Record<string, Bench> = {
   queue: {
     what: "whole job cycles over HTTP next to the same statements alone; submit to claim (--jobs 1000, --rounds 3)",
     run: queue,
+  },
+  storage: {
+    what: "a large object through each store and back: pace, and memory of the client (--megabytes 1024)",
+    run: storage,
   },
   "cold-start": {
     what: "from the start of API and worker to ready, next to a bare server (--rounds 5)",
@@ -48,6 +56,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "4" },
     connections: { type: "string", default: "16" },
     rounds: { type: "string" },
+    megabytes: { type: "string", default: "1024" },
     jobs: { type: "string", default: "1000" },
   },
 });
@@ -68,6 +77,7 @@ if (values.list) {
       seconds: Number(values.seconds),
       connections: Number(values.connections),
       jobs: Number(values.jobs),
+      megabytes: Number(values.megabytes),
       rounds: Number(values.rounds ?? (name === "end-to-end" || name === "queue" ? 3 : 5)),
     });
   }
