@@ -1,4 +1,4 @@
-import { createKey, type Database, ensureTenant, findKey } from "@scribe/database";
+import { audit, createKey, type Database, ensureTenant, findKey } from "@scribe/database";
 import { EXAMPLE_KEY, type ParsedKey, parseKey, secretMatches } from "@scribe/domain";
 
 class AdminKeyError extends Error {
@@ -23,12 +23,10 @@ export async function ensureAdminKey(
   const tenant = await ensureTenant(db, "default", webhookSecret);
   if (key === null || (await holds(db, key))) return;
   try {
-    await createKey(db, {
-      tenantId: tenant.id,
-      name: "SCRIBE_ADMIN_KEY",
-      scopes: ["transcribe", "manage", "admin"],
-      key,
-    });
+    const scopes = ["transcribe", "manage", "admin"] as const;
+    const made = await createKey(db, { tenantId: tenant.id, name: "SCRIBE_ADMIN_KEY", scopes, key });
+    const what = { action: "key.created", target: made.id, detail: { scopes, why: "SCRIBE_ADMIN_KEY" } };
+    await audit(db, { tenantId: tenant.id, actor: "configuration", ...what });
   } catch (error) {
     // Another replica was quicker.
     if (!(await holds(db, key))) throw error;

@@ -154,6 +154,13 @@ test("the audit log says who did what, when and from where, and is read in pages
   expect(paths(await expectProblem(await admin("/admin/audit?cursor=x"), 400, "invalid_request"))).toEqual(["cursor"]);
 });
 
+test("the key that the configuration names is in the audit log, too", async () => {
+  const { data } = await body<{ data: { action: string; detail: object }[] }>(
+    await admin("/admin/audit?actor=configuration"),
+  );
+  expect(data).toMatchObject([{ action: "key.created", detail: { why: "SCRIBE_ADMIN_KEY" } }]);
+});
+
 test("the operator sees jobs and queues of all tenants, and none of what was said", async () => {
   const { key } = await api.makeKey(["transcribe"], { tenant: "watched" });
   const submit = async () =>

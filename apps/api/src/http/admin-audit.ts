@@ -12,7 +12,7 @@ const entrySchema = answerSchema(
     id: z.uuid(),
     time: z.iso.datetime(),
     tenant_id: z.uuid().nullable().meta({ description: "Whose data it touched" }),
-    actor: z.string().meta({ description: "The acting key's public part, `cli`, or `retention`" }),
+    actor: z.string().meta({ description: "The acting key's public part, `cli`, `configuration`, or `retention`" }),
     action: z.string(),
     target: z.string().nullable(),
     address: z.string().nullable().meta({ description: "Where the request came from" }),

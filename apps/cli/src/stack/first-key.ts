@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createKey, type Database, ensureTenant, findKey, listKeys } from "@scribe/database";
+import { audit, createKey, type Database, ensureTenant, findKey, listKeys } from "@scribe/database";
 import { parseKey, SCOPES, secretMatches } from "@scribe/domain";
 import { readSecret, replaceSecret } from "./keep-secret.ts";
 
@@ -19,8 +19,10 @@ export async function firstKey(
 ): Promise<ShownKey> {
   const tenant = await ensureTenant(db, DEFAULT_TENANT, o.webhookSecret);
   const make = async (name: string) => {
-    const { key } = await createKey(db, { tenantId: tenant.id, name, scopes: [...SCOPES] });
-    return { key, made: true };
+    const made = await createKey(db, { tenantId: tenant.id, name, scopes: [...SCOPES] });
+    const detail = { scopes: [...SCOPES], why: name };
+    await audit(db, { tenantId: tenant.id, actor: "cli", action: "key.created", target: made.id, detail });
+    return { key: made.key, made: true };
   };
   if (!o.embedded) {
     if (o.adminKeyIsSet || (await listKeys(db, tenant.id)).length > 0) return null;

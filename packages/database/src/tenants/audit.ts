@@ -4,7 +4,7 @@ import type { Database } from "../open-database.ts";
 
 export interface AuditedAct {
   tenantId?: string | null | undefined;
-  /** The acting key's public id, `cli`, or `retention`. */
+  /** The acting key's public id, `cli`, `configuration`, or `retention`. */
   actor: string;
   action: string;
   target?: string | undefined;
