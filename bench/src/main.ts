@@ -1,6 +1,7 @@
 // `npm run bench` runs all, `npm run bench -- NAME` one, `npm run bench -- --list` says which there are.
 import { parseArgs } from "node:util";
 import { coldStart } from "./cold-start.ts";
+import { diarization } from "./diarization/diarization.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { http } from "./http/http.ts";
 import { describeMachine } from "./machine.ts";
@@ -42,6 +43,7 @@ const BENCHES: Record<string, Bench> = {
     what: "a large object through each store and back: pace, and memory of the client (--megabytes 1024)",
     run: storage,
   },
+  diarization: { what: "who speaks when, on recordings with references (SCRIBE_TEST_AUDIO)", run: diarization },
   "cold-start": {
     what: "from the start of API and worker to ready, next to a bare server (--rounds 5)",
     run: coldStart,

@@ -25,6 +25,8 @@ export type DiarizationRequest = {
   maxSpeakers?: number | undefined;
   /** The part to listen to, in seconds; times stay those of the file. */
   clip?: { start?: number | undefined; end?: number | undefined } | undefined;
+  /** Where speech is, by somebody else's finding; times in the file. */
+  speech?: Span[] | undefined;
   /** Folders of the networks; without both the method is `gaussian-bic`. */
   segmentationModel?: string | undefined;
   embeddingModel?: string | undefined;

@@ -1,6 +1,8 @@
 import { PcmFile } from "../../audio/pcm-file.ts";
 import { SpeechDetector } from "../../vad/speech-detector.ts";
 import { diarizeByGaussians } from "../gaussian/diarize-by-gaussians.ts";
+import { diarizeByNetworks } from "../neural/diarize-by-networks.ts";
+import { openNetworks } from "../neural/open-networks.ts";
 import { speechSpans } from "../speech-spans.ts";
 import {
   orderTurns,
@@ -15,6 +17,7 @@ import type { Diarization, DiarizationMethod, DiarizationRequest } from "./diari
 const RATE = 16_000;
 /** As many as the bundled method tells apart where nobody says how many there are. */
 const MOST_SPEAKERS = 8;
+const MOST_SPEAKERS_OF_NETWORKS = 50;
 /** Pauses of a speaker up to this, in seconds, are part of a turn. */
 const CLOSED_PAUSE = 0.8;
 /** How far finding speech is of the whole. */
@@ -30,8 +33,14 @@ export async function diarizeRecording(
     progress(0);
     const never = new AbortController().signal;
     const { source, offsetSeconds } = clipOf(pcm, request.clip);
-    const speech = await findSpeech(source, request, never, (share) => progress(SHARE_OF_DETECTION * share));
-    const bounds = boundsOf(request);
+    const { segmentationModel, embeddingModel } = request;
+    if (segmentationModel && embeddingModel) {
+      const folders = { segmentationModel, embeddingModel };
+      return await listenByNetworks(source, folders, request, offsetSeconds, progress);
+    }
+    const given = request.speech?.map(({ start, end }) => ({ start: start - offsetSeconds, end: end - offsetSeconds }));
+    const speech = given ?? (await findSpeech(source, request, never, (share) => progress(SHARE_OF_DETECTION * share)));
+    const bounds = boundsOf(request, MOST_SPEAKERS);
     const turns = await diarizeByGaussians(source, speech, bounds, never, {
       progress: (share) => progress(SHARE_OF_DETECTION + (1 - SHARE_OF_DETECTION) * share),
     });
@@ -41,12 +50,34 @@ export async function diarizeRecording(
   }
 }
 
-export function boundsOf({ minSpeakers, maxSpeakers }: DiarizationRequest): SpeakerBounds {
-  const least = Math.max(1, minSpeakers ?? 1);
-  return { minSpeakers: least, maxSpeakers: Math.max(least, maxSpeakers ?? MOST_SPEAKERS) };
+async function listenByNetworks(
+  source: SampleSource,
+  folders: { segmentationModel: string; embeddingModel: string },
+  request: DiarizationRequest,
+  offsetSeconds: number,
+  progress: (share: number) => void,
+): Promise<Diarization> {
+  const networks = await openNetworks(folders, request);
+  try {
+    const { speed = "auto" } = request;
+    const bounds = boundsOf(request, MOST_SPEAKERS_OF_NETWORKS);
+    const { turns, exclusive } = await diarizeByNetworks(networks, source, {
+      ...bounds,
+      speed: speed === "auto" ? (networks.onGpu ? "exact" : "fast") : speed,
+      progress,
+    });
+    return describe("pyannote-3.1", turns, exclusive, turns, offsetSeconds);
+  } finally {
+    await networks.close();
+  }
 }
 
-export function describe(
+function boundsOf({ minSpeakers, maxSpeakers }: DiarizationRequest, most: number): SpeakerBounds {
+  const least = Math.max(1, minSpeakers ?? 1);
+  return { minSpeakers: least, maxSpeakers: Math.max(least, maxSpeakers ?? most) };
+}
+
+function describe(
   method: DiarizationMethod,
   turns: readonly SpeakerTurn[],
   exclusive: readonly SpeakerTurn[],

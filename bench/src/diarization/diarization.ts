@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Diarization, diarize } from "@scribe/speech";
+import { printTable } from "../print-table.ts";
+import { makeOverlapped, type Recording, readRecordings } from "./recordings.ts";
+import { addScores, type DiarizationScore, errorRate, scoreDiarization, type Turn } from "./score-diarization.ts";
+import { costOfSpeakers } from "./score-words.ts";
+
+/** Files with less speech say nothing of their own. */
+const LEAST_SPEECH = 10;
+const COLLAR = 0.25;
+
+type Way = "one speaker" | "count unknown" | "count known" | "perfect voice activity" | "one speaker, perfect activity";
+
+/**
+ * Who speaks when, on the recordings of SCRIBE_TEST_AUDIO: error rates with a collar of 0.25 s and without, next to "one
+ * speaker for all" and to what a perfect detection of speech would give. With DIARIZATION_SEGMENTATION_MODEL and
+ * DIARIZATION_EMBEDDING_MODEL it measures those networks, at both speeds.
+ */
+export async function diarization(): Promise<void> {
+  const audio = process.env.SCRIBE_TEST_AUDIO;
+  if (!audio) {
+    console.log("Set SCRIBE_TEST_AUDIO to the folder of recordings: it has `diarization/` and `english/`.");
+    return;
+  }
+  const folder = mkdtempSync(join(tmpdir(), "bench-diarization-"));
+  try {
+    const recordings = [...readRecordings(audio, folder), ...makeOverlapped(audio, folder)];
+    const speeds = process.env.DIARIZATION_EMBEDDING_MODEL ? (["exact", "fast"] as const) : (["auto"] as const);
+    for (const speed of speeds) await measure(recordings, speed);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measure(recordings: readonly Recording[], speed: "auto" | "exact" | "fast"): Promise<void> {
+  const rows: (string | number)[][] = [];
+  const pooled = new Map<string, { plain: DiarizationScore[]; collar: DiarizationScore[] }>();
+  let method = "";
+  for (const recording of recordings) {
+    const { name, group, reference } = recording;
+    const seconds = reference.reduce((sum, { start, end }) => sum + end - start, 0);
+    for (const [way, found] of await tryWays(recording, speed)) {
+      method = found.method;
+      const plain = scoreDiarization(reference, found.turns);
+      const collar = scoreDiarization(reference, found.turns, { collar: COLLAR });
+      const cost = recording.utterances.length > 0 ? percent(costOfSpeakers(recording, found.exclusiveTurns)) : "";
+      rows.push([
+        name,
+        seconds.toFixed(0),
+        way,
+        ...figures(plain, collar),
+        countOf(found.turns),
+        countOf(reference),
+        cost,
+      ]);
+      if (seconds < LEAST_SPEECH) continue;
+      const key = `${group}|${way}`;
+      const pool = pooled.get(key) ?? { plain: [], collar: [] };
+      pool.plain.push(plain);
+      pool.collar.push(collar);
+      pooled.set(key, pool);
+    }
+  }
+  console.log(`method ${method}${speed === "auto" ? "" : `, ${speed}`}\n`);
+  const columns = ["DER", "DER, collar", "missed", "false", "confused"];
+  printTable(["recording", "speech s", "how", ...columns, "speakers", "of", "cpWER − WER"], rows);
+  console.log(`\npooled, recordings with at least ${LEAST_SPEECH} s of speech\n`);
+  printTable(
+    ["recordings", "how", ...columns],
+    [...pooled].map(([key, { plain, collar }]) => [...key.split("|"), ...figures(addScores(plain), addScores(collar))]),
+  );
+}
+
+async function tryWays({ pcmPath, reference }: Recording, speed: "auto" | "exact" | "fast") {
+  const speech = union(reference);
+  const count = countOf(reference);
+  const ask = (more: { minSpeakers?: number; maxSpeakers?: number; speech?: typeof speech }): Promise<Diarization> =>
+    diarize(
+      {
+        pcmPath,
+        speed,
+        segmentationModel: process.env.DIARIZATION_SEGMENTATION_MODEL,
+        embeddingModel: process.env.DIARIZATION_EMBEDDING_MODEL,
+        executionProviders: ["cpu"],
+        intraOpThreads: 2,
+        ...more,
+      },
+      { signal: AbortSignal.timeout(3_600_000) },
+    );
+  const known = { minSpeakers: count, maxSpeakers: count };
+  const one = { minSpeakers: 1, maxSpeakers: 1 };
+  const ways: [Way, Diarization][] = [];
+  ways.push(["one speaker", await ask(one)]);
+  ways.push(["count unknown", await ask({})]);
+  ways.push(["count known", await ask(known)]);
+  ways.push(["one speaker, perfect activity", await ask({ ...one, speech })]);
+  ways.push(["perfect voice activity", await ask({ speech })]);
+  return ways;
+}
+
+function figures(plain: DiarizationScore, collar: DiarizationScore): string[] {
+  const { scored, missed, falseAlarm, confusion } = plain;
+  return [errorRate(plain), errorRate(collar), missed / scored, falseAlarm / scored, confusion / scored].map(percent);
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const countOf = (turns: readonly Turn[]) => new Set(turns.map(({ speaker }) => speaker)).size;
+
+function union(turns: readonly Turn[]): { start: number; end: number }[] {
+  const spans: { start: number; end: number }[] = [];
+  for (const { start, end } of [...turns].sort((a, b) => a.start - b.start)) {
+    const before = spans.at(-1);
+    if (before && start <= before.end) before.end = Math.max(before.end, end);
+    else spans.push({ start, end });
+  }
+  return spans;
+}

@@ -1,0 +1,78 @@
+import type { InferenceSession } from "onnxruntime-node";
+import { type Centroids, clusterEmbeddings, nearestSpeaker } from "../cluster/cluster-embeddings.ts";
+import type { SampleSource, SpeakerBounds } from "../turns.ts";
+import { LOCAL_SPEAKERS, WINDOW_FRAMES, windowStarts } from "./frames.ts";
+import { JoinedTrunks } from "./join-trunks.ts";
+import { maskOf } from "./pool-statistics.ts";
+import { type Reconstruction, reconstruct, type WindowFinding } from "./reconstruct.ts";
+import { segmentWindows } from "./segmentation.ts";
+import type { SpeakerEmbedder } from "./speaker-embedder.ts";
+
+/** Seconds between windows. */
+const STEPS = { exact: 1, fast: 2.5 } as const;
+/** A speaker is known by clean frames where there are more of them than the embedding needs: 400 samples. */
+const LEAST_CLEAN_FRAMES = Math.ceil((WINDOW_FRAMES * 400) / 160_000);
+
+/**
+ * Clusters are found by those who are heard for a fifth of a window at least (as pyannote.audio 4 has it): a word at its
+ * edge tells little of a voice. The others are given to the nearest.
+ */
+const CLEAR_FRAMES = 0.2 * WINDOW_FRAMES;
+
+export type Networks = { segmentation: InferenceSession; embedder: SpeakerEmbedder };
+
+export type NetworkOptions = SpeakerBounds & {
+  speed: "exact" | "fast";
+  /** Told the share done, 0…1. */
+  progress?: (share: number) => void;
+  /** How centroids are found; pyannote 3.1's way unless given. */
+  cluster?: (embeddings: Float32Array, width: number, bounds: SpeakerBounds) => Centroids;
+};
+
+/**
+ * Who speaks when, as pyannote's pipeline 3.1: the speakers within each window of 10 s, an embedding of each of them,
+ * clusters of the embeddings, and the windows put together by those. `exact` runs the embedding's trunk on each window,
+ * `fast` once over the recording. What is kept for a window: a byte a frame and speaker, and its embeddings.
+ */
+export async function diarizeByNetworks(
+  { segmentation, embedder }: Networks,
+  source: SampleSource,
+  { speed, progress = () => {}, cluster = clusterEmbeddings, ...bounds }: NetworkOptions,
+): Promise<Reconstruction> {
+  const starts = windowStarts(source.sampleCount, STEPS[speed] * 16_000);
+  const joined = new JoinedTrunks(embedder, source);
+  const windows: { start: number; active: Uint8Array; embeddings: (Float32Array | null)[]; clean: number[] }[] = [];
+  for await (const { start, active, samples } of segmentWindows(segmentation, source, starts)) {
+    const masks = Array.from({ length: LOCAL_SPEAKERS }, (_, s) =>
+      maskOf(active, LOCAL_SPEAKERS, s, LEAST_CLEAN_FRAMES),
+    );
+    const embeddings: (Float32Array | null)[] = [];
+    if (masks.some((mask) => mask !== null)) {
+      const trunk = await (speed === "fast" ? joined.window(start) : embedder.listen(samples));
+      for (const mask of masks) embeddings.push(mask && (await embedder.embed(trunk, mask)));
+    }
+    const clean = masks.map((mask) => mask?.reduce((sum, on) => sum + on, 0) ?? 0);
+    windows.push({ start, active, embeddings, clean });
+    progress((0.95 * windows.length) / starts.length);
+  }
+  const heard = windows.flatMap(({ embeddings, clean }) =>
+    embeddings.flatMap((embedding, s) => (embedding ? [{ embedding, clean: clean[s] }] : [])),
+  );
+  const clear = heard.filter(({ clean }) => clean >= CLEAR_FRAMES);
+  const known = (clear.length > 0 ? clear : heard).map(({ embedding }) => embedding);
+  const width = known[0]?.length ?? 1;
+  const all = new Float32Array(known.length * width);
+  known.forEach((embedding, i) => {
+    all.set(embedding, i * width);
+  });
+  const centroids = cluster(all, width, bounds);
+  const findings: WindowFinding[] = windows.map(({ start, active, embeddings }) => ({
+    start,
+    active,
+    speakers: Array.from({ length: LOCAL_SPEAKERS }, (_, s) => {
+      const embedding = embeddings[s];
+      return embedding ? nearestSpeaker(embedding, centroids) : -1;
+    }),
+  }));
+  return reconstruct(findings, centroids.count);
+}

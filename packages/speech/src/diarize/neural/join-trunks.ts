@@ -1,0 +1,49 @@
+import type { SampleSource } from "../turns.ts";
+import { WINDOW_SAMPLES } from "./frames.ts";
+import type { SpeakerEmbedder, Trunk } from "./speaker-embedder.ts";
+
+/**
+ * The trunk over a whole recording, run once over blocks that follow each other, and given out by windows: for windows
+ * that overlap much, a fraction of the work. Blocks behind the present window are forgotten.
+ */
+export class JoinedTrunks {
+  readonly #embedder: Pick<SpeakerEmbedder, "listen">;
+  readonly #source: SampleSource;
+  readonly #blocks = new Map<number, Promise<Trunk>>();
+
+  constructor(embedder: Pick<SpeakerEmbedder, "listen">, source: SampleSource) {
+    this.#embedder = embedder;
+    this.#source = source;
+  }
+
+  /** Of the window that begins at sample `start`; windows are asked for in order. */
+  async window(start: number): Promise<Trunk> {
+    const first = Math.floor(start / WINDOW_SAMPLES);
+    for (const block of this.#blocks.keys()) if (block < first) this.#blocks.delete(block);
+    const left = await this.#block(first);
+    const skipped = Math.round(((start - first * WINDOW_SAMPLES) / WINDOW_SAMPLES) * left.frames);
+    if (skipped === 0) return left;
+    const right = await this.#block(first + 1);
+    const { channels, frames } = left;
+    const values = new Float32Array(channels * frames);
+    for (let c = 0; c < channels; c++) {
+      values.set(left.values.subarray(c * frames + skipped, (c + 1) * frames), c * frames);
+      values.set(right.values.subarray(c * frames, c * frames + skipped), (c + 1) * frames - skipped);
+    }
+    return { values, channels, frames };
+  }
+
+  #block(index: number): Promise<Trunk> {
+    const known = this.#blocks.get(index);
+    if (known) return known;
+    const listening = this.#listen(index);
+    this.#blocks.set(index, listening);
+    return listening;
+  }
+
+  async #listen(index: number): Promise<Trunk> {
+    const samples = new Float32Array(WINDOW_SAMPLES);
+    samples.set(await this.#source.read(index * WINDOW_SAMPLES, WINDOW_SAMPLES));
+    return await this.#embedder.listen(samples);
+  }
+}

@@ -1,0 +1,52 @@
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import type { InferenceSession } from "onnxruntime-node";
+import { openSession } from "../../sessions/open-session.ts";
+import { SpeechError } from "../../speech-error.ts";
+import type { Networks } from "./diarize-by-networks.ts";
+import { SpeakerEmbedder } from "./speaker-embedder.ts";
+
+/** Where exports put the network, the exact one first. */
+const PLACES = ["onnx/model.onnx", "model.onnx"];
+
+export type OpenedNetworks = Networks & { onGpu: boolean; close(): Promise<void> };
+
+/** Opens both networks from their folders. Throws `model_unavailable`, `invalid_model`. */
+export async function openNetworks(
+  folders: { segmentationModel: string; embeddingModel: string },
+  settings: { executionProviders: readonly string[]; intraOpThreads: number },
+): Promise<OpenedNetworks> {
+  const refused = new Set<string>();
+  const segmentation: InferenceSession = await openSession(await findNetwork(folders.segmentationModel), {
+    ...settings,
+    onProviderRefused: (provider) => refused.add(provider),
+  });
+  const provider = settings.executionProviders.find((name) => !refused.has(name)) ?? "cpu";
+  const embedder = await SpeakerEmbedder.open(await findNetwork(folders.embeddingModel), {
+    executionProviders: [provider],
+    intraOpNumThreads: settings.intraOpThreads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+  return {
+    segmentation,
+    embedder,
+    onGpu: provider !== "cpu",
+    async close() {
+      await embedder.close();
+      await segmentation.release();
+    },
+  };
+}
+
+async function findNetwork(folder: string): Promise<string> {
+  for (const place of PLACES) {
+    const path = join(folder, place);
+    const there = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (there) return path;
+  }
+  throw new SpeechError("model_unavailable", `a diarization model's folder has none of: ${PLACES.join(", ")}`);
+}
