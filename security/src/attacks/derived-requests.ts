@@ -29,6 +29,7 @@ export const derivedRequests: Attack = {
     const pool = new Pool(stage.stack.url, { connections: AT_ONCE, bodyTimeout: ANSWER_LIMIT_MS });
     const count = stage.short ? SHORT_COUNT : COUNT;
     const statuses = new Map<number, number>();
+    let resets = 0;
     const crashedBefore = stage.crashes().length;
 
     await inParallel(Array(count).keys(), AT_ONCE, async (number) => {
@@ -36,7 +37,14 @@ export const derivedRequests: Attack = {
       const random = new Random(stage.seed * 1_000_003 + number);
       const operation = operations[number % operations.length]!;
       const derived = deriveRequest(operation, document, random, known);
-      const answer = await send(pool, derived, stage, random).catch((error: Error) => error);
+      const answer = await send(pool, derived, stage, random)
+        .catch((error: Error) => {
+          // Where this process starves, the server rightly gives up on a connection: the request is sent again, once.
+          if (!/ECONNRESET|other side closed/.test(error.message)) throw error;
+          resets += 1;
+          return send(pool, derived, stage, random);
+        })
+        .catch((error: Error) => error);
       if (answer instanceof Error) {
         // What the client itself refuses to put on the wire has not been asked.
         if (!/invalid|header|path/i.test(answer.message)) broken.add(`${derived.method} ${derived.path}: ${answer}`);
@@ -51,7 +59,11 @@ export const derivedRequests: Attack = {
     await pool.destroy();
     for (const crash of stage.crashes().slice(crashedBefore)) broken.add(crash);
     const seen = [...statuses].sort(([a], [b]) => a - b).map(([status, times]) => `${times}× ${status}`);
-    return { count, seen: `${operations.length} operations; ${seen.join(", ")}`, broken: broken.list };
+    return {
+      count,
+      seen: `${operations.length} operations; ${seen.join(", ")}; ${resets} connections cut, and asked again`,
+      broken: broken.list,
+    };
   },
 };
 
