@@ -1,12 +1,13 @@
 // `npm run bench` runs all, `npm run bench -- NAME` one, `npm run bench -- --list` says which there are.
 import { parseArgs } from "node:util";
+import { liveAlerts } from "./alerts/live-alerts.ts";
 import { coldStart } from "./cold-start.ts";
 import { diarization } from "./diarization/diarization.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { http } from "./http/http.ts";
 import { describeMachine } from "./machine.ts";
 import { queue } from "./queue/queue.ts";
-
+import { scale } from "./scale/scale.ts";
 import { storage } from "./storage/storage.ts";
 
 /** One measurement: prints its table, and what it compares with. */
@@ -39,16 +40,24 @@ const BENCHES: Record<string, Bench> = {
     what: "whole job cycles over HTTP next to the same statements alone; submit to claim (--jobs 1000, --rounds 3)",
     run: queue,
   },
+  diarization: { what: "who speaks when, on recordings with references (SCRIBE_TEST_AUDIO)", run: diarization },
   storage: {
     what: "a large object through each store and back: pace, and memory of the client (--megabytes 1024)",
     run: storage,
   },
-  diarization: { what: "who speaks when, on recordings with references (SCRIBE_TEST_AUDIO)", run: diarization },
+  scale: { what: "ways to scale, played against traces; and four real workers next to one", run: scale },
+  alerts: {
+    what: "faults made for real under Prometheus, and when its alerts say so (as root, with `prometheus`)",
+    run: liveAlerts,
+  },
   "cold-start": {
     what: "from the start of API and worker to ready, next to a bare server (--rounds 5)",
     run: coldStart,
   },
 };
+
+/** Not run with all the others: it needs Debian's `prometheus`, and root for a disk of its own. */
+const BY_NAME_ONLY = new Set(["alerts"]);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -71,7 +80,7 @@ if (values.list) {
   process.exitCode = 2;
 } else {
   console.log(describeMachine());
-  const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+  const names = positionals.length > 0 ? positionals : Object.keys(BENCHES).filter((name) => !BY_NAME_ONLY.has(name));
   for (const name of names) {
     console.log(`\n${name}: ${BENCHES[name]!.what.replace(/ \(.*/, "")}\n`);
     await BENCHES[name]!.run({

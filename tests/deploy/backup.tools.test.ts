@@ -69,15 +69,21 @@ test("what was backed up is all there after a restore, and jobs that ran can be 
     });
   }
   await db.close();
-  sql(before, "UPDATE jobs SET status = 'processing', lease_until = now() + interval '1 hour', lease_epoch = 4 WHERE id = (SELECT id FROM jobs LIMIT 1)");
+  sql(
+    before,
+    "UPDATE jobs SET status = 'processing', lease_until = now() + interval '1 hour', lease_epoch = 4 WHERE id = (SELECT id FROM jobs LIMIT 1)",
+  );
 
   const file = join(tmpdir(), `scribe-${process.pid}.dump`);
   expect(run("backup.sh", file, `${before}?uselibpqcompat=true&sslmode=prefer`)).toMatchObject({ status: 0 });
   expect(run("restore.sh", file, after)).toMatchObject({ status: 0 });
 
-  const rows = "SELECT json_agg(j ORDER BY id) FROM (SELECT id, tenant_id, status, lease_epoch, audio_seconds FROM jobs) j";
+  const rows =
+    "SELECT json_agg(j ORDER BY id) FROM (SELECT id, tenant_id, status, lease_epoch, audio_seconds FROM jobs) j";
   expect(sql(after, rows)).toBe(sql(before, rows));
-  expect(sql(after, "SELECT webhook_secret_encrypted FROM tenants")).toBe(sql(before, "SELECT webhook_secret_encrypted FROM tenants"));
+  expect(sql(after, "SELECT webhook_secret_encrypted FROM tenants")).toBe(
+    sql(before, "SELECT webhook_secret_encrypted FROM tenants"),
+  );
   expect(sql(after, "SELECT count(*) FROM jobs WHERE lease_until > now() OR dispatched_at IS NOT NULL")).toBe("0");
   expect(await migrationStatus({ url: after })).toMatchObject({ pending: [], drift: null });
 
