@@ -76,7 +76,7 @@ build() {
   echo "── $1"
   local name=$1
   shift
-  "${buildah[@]}" build --isolation chroot --network host --pull-never --layers --format docker --tag "$name" "$@" "$context" \
+  "${buildah[@]}" build --isolation chroot --network host --pull-never --format docker --tag "$name" "$@" "$context" \
     > "$work/build.log" 2>&1 || { tail -40 "$work/build.log"; exit 1; }
 }
 build scribe-rabbit/api --file "$context/Dockerfile.api" --target api
