@@ -1,5 +1,7 @@
 import { PcmFile } from "../../audio/pcm-file.ts";
 import { SpeechDetector } from "../../vad/speech-detector.ts";
+import { clusterByVbx } from "../cluster/cluster-by-vbx.ts";
+import { readPlda } from "../cluster/plda.ts";
 import { diarizeByGaussians } from "../gaussian/diarize-by-gaussians.ts";
 import { diarizeByNetworks } from "../neural/diarize-by-networks.ts";
 import { openNetworks } from "../neural/open-networks.ts";
@@ -57,6 +59,7 @@ async function listenByNetworks(
   offsetSeconds: number,
   progress: (share: number) => void,
 ): Promise<Diarization> {
+  const plda = await readPlda(folders.embeddingModel);
   const networks = await openNetworks(folders, request);
   try {
     const { speed = "auto" } = request;
@@ -65,8 +68,9 @@ async function listenByNetworks(
       ...bounds,
       speed: speed === "auto" ? (networks.onGpu ? "exact" : "fast") : speed,
       progress,
+      ...(plda && { cluster: clusterByVbx(plda) }),
     });
-    return describe("pyannote-3.1", turns, exclusive, turns, offsetSeconds);
+    return describe(plda ? "pyannote-community-1" : "pyannote-3.1", turns, exclusive, turns, offsetSeconds);
   } finally {
     await networks.close();
   }
@@ -91,15 +95,17 @@ function describe(
     speakers: [...new Set(ordered.map(({ speaker }) => speaker))],
     turns: ordered,
     exclusiveTurns: turns === exclusive ? ordered : orderTurns(exclusive, CLOSED_PAUSE).map(label),
-    speechSeconds: speech.reduce((sum, { start, end }) => sum + end - start, 0),
+    speechSeconds: inMilliseconds(speech.reduce((sum, { start, end }) => sum + end - start, 0)),
   };
 }
+
+const inMilliseconds = (seconds: number) => Math.round(seconds * 1000) / 1000;
 
 const labelTurn =
   (offsetSeconds: number) =>
   ({ start, end, speaker }: SpeakerTurn) => ({
-    start: Math.round((start + offsetSeconds) * 1000) / 1000,
-    end: Math.round((end + offsetSeconds) * 1000) / 1000,
+    start: inMilliseconds(start + offsetSeconds),
+    end: inMilliseconds(end + offsetSeconds),
     speaker: speakerLabel(speaker),
   });
 
