@@ -64,6 +64,16 @@ describe("GCS alone", () => {
     expect(await store.stat("k2")).toMatchObject({ bytes });
   });
 
+  test("a small object is put again where its connection was gone, or the store was busy", async () => {
+    server.fail({ match: /uploadType=multipart/, with: "cut" });
+    server.fail({ match: /uploadType=multipart/, with: 503 });
+    await store.put("k", bytesOf("hello"));
+    expect(await store.stat("k")).toMatchObject({ bytes: 5 });
+    server.fail({ match: /uploadType=multipart/, with: 403 });
+    await expect(store.put("k", bytesOf("x"))).rejects.toMatchObject({ code: "service_unavailable" });
+    expect(await store.stat("k")).toMatchObject({ bytes: 5 });
+  });
+
   test("an upload that is refused for good leaves no session", async () => {
     server.fail({ match: /^PUT /, with: 403 });
     await expect(store.put("k", noise(20 * MEBIBYTE))).rejects.toMatchObject({ code: "service_unavailable" });

@@ -3,7 +3,7 @@ import { HubError } from "./hub-error.ts";
 import { pause } from "./pause.ts";
 
 export const SILENCE_MS = 30_000;
-export const TRIES = 6;
+const TRIES = 6;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** The hub sends large files from another host; some more for mirrors. */
@@ -11,7 +11,7 @@ const MAX_REDIRECTS = 5;
 const WORTH_A_RETRY = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** An answer that may be different later; `afterMs` where the hub says when. */
-export class HubBusy extends Error {
+class HubBusy extends Error {
   override readonly name = "HubBusy";
   readonly afterMs: number | undefined;
 
