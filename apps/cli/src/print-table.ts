@@ -1,5 +1,5 @@
 /** Columns under their names, as wide as what stands in them. */
-export function formatTable(names: readonly string[], rows: readonly (readonly string[])[]): string {
+function formatTable(names: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = names.map((name, at) => Math.max(name.length, ...rows.map((row) => (row[at] ?? "").length)));
   const line = (cells: readonly string[]) =>
     widths

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, stat, statfs, utimes } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, rmdir, stat, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
@@ -8,7 +8,7 @@ const DEAD_AFTER_MS = 600_000;
 /** Below this a job would only fail here; it waits for a worker with room, or for room. */
 const LEAST_FREE_BYTES = 64 * 1024 * 1024;
 
-export class DiskFull extends Error {
+class DiskFull extends Error {
   override readonly name = "DiskFull";
 
   constructor() {
@@ -40,36 +40,44 @@ export async function openWorkFolder(
 ): Promise<WorkFolder> {
   const root = join(dataDir, "tmp");
   const own = join(root, workerId);
-  await mkdir(own, { recursive: true });
-  await sweepDeadWorkers(root, workerId);
+  await touch(own);
+  // What time it is, the file system says: by a clock of ours that is ahead, all others would be dead.
+  await sweepDeadWorkers(root, workerId, (await stat(own)).mtimeMs);
   return {
     async makeJobFolder(jobId) {
+      await mkdir(own, { recursive: true });
       const { bavail, bsize } = await statfs(own);
       if (bavail * bsize < leastFreeBytes) throw new DiskFull();
       return await mkdtemp(join(own, `${jobId}-`));
     },
     removeJobFolder: (path) => rm(path, { recursive: true, force: true, maxRetries: 3 }),
-    touch: () => utimes(own, new Date(), new Date()),
+    touch: () => touch(own),
     close: () => rm(own, { recursive: true, force: true, maxRetries: 3 }),
   };
 }
 
-async function sweepDeadWorkers(root: string, ownId: string): Promise<void> {
+/** Renews the folder's time by the file system's own clock, which all workers share. Makes it where it is gone. */
+async function touch(own: string): Promise<void> {
+  await mkdir(own, { recursive: true });
+  await rmdir(await mkdtemp(join(own, "alive-")));
+}
+
+async function sweepDeadWorkers(root: string, ownId: string, nowMs: number): Promise<void> {
   for (const name of await readdir(root)) {
-    if (name !== ownId && (await isDead(join(root, name), name))) {
+    if (name !== ownId && (await isDead(join(root, name), name, nowMs))) {
       await rm(join(root, name), { recursive: true, force: true, maxRetries: 3 });
     }
   }
 }
 
-async function isDead(path: string, name: string): Promise<boolean> {
+async function isDead(path: string, name: string, nowMs: number): Promise<boolean> {
   const [host, pid] = name.split("~");
   // A process of this machine is asked for directly. Our own pid under another name was a container before this one.
   if (host === hostname() && /^\d+$/.test(pid ?? "")) {
     if (Number(pid) === process.pid || !isAlive(Number(pid))) return true;
   }
-  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
-  return Date.now() - mtimeMs > DEAD_AFTER_MS;
+  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: nowMs }));
+  return nowMs - mtimeMs > DEAD_AFTER_MS;
 }
 
 function isAlive(pid: number): boolean {

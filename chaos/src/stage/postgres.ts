@@ -54,7 +54,7 @@ async function askDataFolder(url: string): Promise<string> {
   }
 }
 
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     // A zombie is as good as gone.

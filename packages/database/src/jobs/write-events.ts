@@ -14,7 +14,7 @@ export interface JobEventRow {
 }
 
 /** What the durable `status` and `done` events say. */
-export function statusEventData(job: Pick<JobRow, "id" | "status" | "error">): Record<string, unknown> {
+function statusEventData(job: Pick<JobRow, "id" | "status" | "error">): Record<string, unknown> {
   return { job_id: job.id, status: job.status, ...(job.error === null ? {} : { error: job.error }) };
 }
 

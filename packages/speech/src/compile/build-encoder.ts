@@ -75,7 +75,7 @@ function convolve(g: GraphBuilder, weights: NetworkWeights, x: string, name: str
 }
 
 /** The biases of query, key and value as one, zeros where a layer has none. */
-export function attentionBias(g: GraphBuilder, name: string, linears: readonly Linear[]): string {
+function attentionBias(g: GraphBuilder, name: string, linears: readonly Linear[]): string {
   const size = linears.reduce((sum, { outputs }) => sum + outputs, 0);
   return g.weight(`${name}.bias`, "float32", [size], () => {
     const all = new Float32Array(size);

@@ -14,7 +14,7 @@ import { openSafetensors } from "./read-safetensors.ts";
 import { WeightFile } from "./weight-file.ts";
 
 /** Raised whenever graphs of the same model would come out otherwise: older ones in the cache are left aside. */
-export const COMPILER_VERSION = 2;
+const COMPILER_VERSION = 2;
 
 export type Precision = "fp32" | "int8";
 

@@ -231,8 +231,6 @@ export class CompiledModel implements WhisperModel {
   }
 }
 
-export type { BatchRow };
-
 function softmax(values: Float32Array) {
   let maximum = Number.NEGATIVE_INFINITY;
   for (const value of values) if (value > maximum) maximum = value;

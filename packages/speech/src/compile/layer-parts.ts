@@ -5,7 +5,7 @@ import { bytes, type Linear, type Projected, type Projections } from "./projecti
 /** The least that GELU gives (at −0.75), rounded away from zero. */
 const LEAST_OF_GELU = -0.17;
 
-export const NORM_EPSILON = 1e-5;
+const NORM_EPSILON = 1e-5;
 
 function normWeights(g: GraphBuilder, { name, gain, bias }: Norm): [string, string] {
   return [

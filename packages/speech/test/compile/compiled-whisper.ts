@@ -25,7 +25,7 @@ export function goldenWindows(name: string): GoldenWindow[] {
 }
 
 /** A file as 16 kHz mono. */
-export function samplesOf(file: string): Float32Array {
+function samplesOf(file: string): Float32Array {
   const to = ["-f", "f32le", "-ac", "1", "-ar", "16000", "-"];
   const bytes = execFileSync("ffmpeg", ["-v", "error", "-i", join(AUDIO, file), ...to], { maxBuffer: 1e9 });
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));

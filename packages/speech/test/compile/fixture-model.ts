@@ -36,7 +36,7 @@ export function randomModel(folder: string, seed = 1): ModelFolder {
   } as unknown as ModelFolder;
 }
 
-export function randomTensors(config: ModelFolder["config"], seed: number): Map<string, TensorEntry> {
+function randomTensors(config: ModelFolder["config"], seed: number): Map<string, TensorEntry> {
   let state = seed;
   const random = () => {
     state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
