@@ -78,7 +78,7 @@ describe("a field that is wrong is named", () => {
     ["an engine that is not enabled", "engine", { url, engine: "synthetic" }],
     ["an engine that is not there", "engine", { url, engine: "openai" }],
     ["more speakers at least than at most", "min_speakers", { url, diarize: true, min_speakers: 3, max_speakers: 2 }],
-    ["an option that is not there", "beam_size", { url, beam_size: 5 }],
+    ["a guard that is no switch", "guards.loops", { url, guards: { loops: 1 } }],
     ["an option that is not there", "lexicon", { url, lexicon: "names" }],
   ])("%s: %s", async (_what, path, body) => {
     const problem = await expectProblem(await api.call("/api/v1/transcribe", { json: body }), 400, "invalid_request");

@@ -11,6 +11,7 @@ import {
 import { createOnnxEngine } from "../src/engines/onnx-engine.ts";
 
 const checkpoint = (position: number) => ({
+  mode: "packed" as const,
   decoder_version: DECODER_VERSION,
   position,
   previous_tokens: [1, 2],

@@ -74,7 +74,10 @@ export const transcriptionFields = {
   condition_on_previous_text: z.boolean().optional(),
   suppress_tokens: z.array(z.int().min(-1).max(1_000_000)).max(1024).optional(),
   prefix: safeText(1024).optional(),
-  guards: z.record(z.string().max(64), z.boolean()).optional(),
+  guards: z
+    .strictObject({ loops: z.boolean().optional(), silence: z.boolean().optional(), anomalies: z.boolean().optional() })
+    .optional()
+    .meta({ description: "Switches of the guards against invented text; all are on by default" }),
   cache: z.boolean().optional(),
   lexicon: safeText(128).optional(),
   redact: z.array(safeText(32)).max(32).optional(),
@@ -124,20 +127,10 @@ export const jobFields = {
  * name; one that asks for what happens anyway is let through.
  */
 const NOT_AVAILABLE: Partial<Record<keyof typeof jobFields, (value: never) => boolean>> = {
-  multilingual: (value: boolean) => value,
-  hotwords: (value: string[]) => value.length > 0,
-  mode: (value: string) => value === "packed",
-  beam_size: (value: number) => value > 1,
-  best_of: (value: number) => value > 1,
-  patience: () => true,
-  length_penalty: () => true,
-  prefix: () => true,
-  guards: () => true,
   cache: (value: boolean) => value,
   lexicon: () => true,
   redact: (value: string[]) => value.length > 0,
   enhance: () => true,
-  vad: (value: boolean) => value,
   channels: (value: string) => value === "split",
   engine: (value: string) => value === "openai" || value === "assemblyai",
 };

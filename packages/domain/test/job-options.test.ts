@@ -35,25 +35,25 @@ describe("a field's bounds", () => {
     ["language", ["en", "yue", "auto", "HE"], ["e", "english", "", 7]],
     ["task", ["transcribe", "translate"], ["summarize"]],
     ["prompt", ["", long(4096)], [long(4097), 1]],
-    ["hotwords", [[]], [many(257, "a"), [long(129)], ["a", 1], "a"]],
-    ["mode", ["sequential", "mono"], ["fast"]],
+    ["hotwords", [[], ["a", "b"]], [many(257, "a"), [long(129)], ["a", 1], "a"]],
+    ["mode", ["packed", "sequential", "mono"], ["fast"]],
     ["temperature", [0, 1, 0.4, [0], many(10, 0.5)], [-0.1, 1.1, [], many(11, 0), [2], "0"]],
-    ["beam_size", [1], [0, 17, 1.5, "1"]],
-    ["best_of", [1], [0, 17, 1.5]],
-    ["patience", [], [0.05, 11, "1"]],
-    ["length_penalty", [], [-2, 2]],
+    ["beam_size", [1, 16], [0, 17, 1.5, "1"]],
+    ["best_of", [1, 16], [0, 17, 1.5]],
+    ["patience", [0.1, 1, 10], [0.05, 11, "1"]],
+    ["length_penalty", [-1, 1], [-2, 2]],
     ["compression_ratio_threshold", [0, 2.4, 100, null], [-1, 101]],
     ["logprob_threshold", [-100, -1, 0, null], [-101, 0.1]],
     ["no_speech_threshold", [0, 0.6, 1, null], [-0.1, 1.1]],
     ["condition_on_previous_text", [true, false], ["true", 1]],
     ["suppress_tokens", [[], [-1], many(1024, 5)], [many(1025, 5), [-2], [1.5], ["a"]]],
-    ["prefix", [], [long(1025)]],
-    ["guards", [], [{ a: 1 }, "a"]],
+    ["prefix", ["So", long(1024)], [long(1025)]],
+    ["guards", [{}, { loops: false }, { silence: true, anomalies: false }], [{ a: true }, { loops: 1 }, "a"]],
     ["cache", [false], ["no"]],
     ["lexicon", [], [long(129)]],
     ["redact", [[]], [many(33, "a"), [long(33)]]],
     ["word_timestamps", [true, false], [1]],
-    ["vad", [false], [0]],
+    ["vad", [true, false], [0]],
     ["diarize", [true, false], ["yes"]],
     ["num_speakers", [], [0, 51, 1.5]],
     ["min_speakers", [], [0, 51]],
@@ -130,20 +130,10 @@ test("exactly one source is needed", () => {
 
 describe("options that this version does not carry out", () => {
   test.each<[string, unknown]>([
-    ["multilingual", true],
-    ["hotwords", ["a"]],
-    ["mode", "packed"],
-    ["beam_size", 5],
-    ["best_of", 5],
-    ["patience", 1],
-    ["length_penalty", 1],
-    ["prefix", "So"],
-    ["guards", { repetition: true }],
     ["cache", true],
     ["lexicon", "names"],
     ["redact", ["email"]],
     ["enhance", { tasks: ["summary"] }],
-    ["vad", true],
     ["channels", "split"],
     ["engine", "openai"],
     ["engine", "assemblyai"],
@@ -154,8 +144,8 @@ describe("options that this version does not carry out", () => {
   });
 
   test("what asks for what happens anyway is let through", () => {
-    const harmless = { multilingual: false, hotwords: [], mode: "mono", beam_size: 1, best_of: 1, cache: false };
-    expect(problems({ ...source, ...harmless, redact: [], vad: false, diarize: false, channels: "mix" })).toEqual([]);
+    const harmless = { mode: "mono", cache: false };
+    expect(problems({ ...source, ...harmless, redact: [], diarize: false, channels: "mix" })).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** Raised whenever a change of the decoder may change a transcript: checkpoints of another version do not hold. */
-export const DECODER_VERSION = 1;
+export const DECODER_VERSION = 2;
 
 /** A word with its times in seconds, three decimals. */
 export type SpeechWord = { word: string; start: number; end: number; probability: number };
@@ -17,12 +17,16 @@ export type SpeechSegment = {
   no_speech_prob: number;
   compression_ratio: number;
   temperature: number;
+  /** Where the language was detected for each window. */
+  language?: string;
   words?: SpeechWord[];
 };
 
 /** Where decoding stands after a window: what is needed to go on as if nothing had happened. Plain JSON. */
 export const speechCheckpointSchema = z.object({
   decoder_version: z.int(),
+  /** The way through the file: places of one are none of the other. */
+  mode: z.enum(["packed", "sequential"]),
   /** The next window's start, in feature frames (10 ms) of the audio. */
   position: z.int().min(0),
   /** Tokens of the text before, newest last, that the next window is conditioned on. */

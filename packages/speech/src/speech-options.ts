@@ -22,6 +22,42 @@ export const speechOptionsSchema = z.strictObject({
   no_speech_threshold: z.number().min(0).max(1).nullable().default(0.6),
   logprob_threshold: z.number().max(0).nullable().default(-1),
   compression_ratio_threshold: z.number().positive().nullable().default(2.4),
+  /** Packed windows of speech, or Whisper's own way from the start to the end. */
+  mode: z.enum(["packed", "sequential"]).optional(),
+  /** Voice activity detection: on by default, but for `sequential`. */
+  vad: z
+    .union([
+      z.boolean(),
+      z.strictObject({
+        /** Probability from which a sound counts as speech. */
+        threshold: z.number().min(0.01).max(0.99).default(0.5),
+        /** A longer silence is not heard. */
+        min_silence_seconds: z.number().min(0.1).max(60).default(2),
+        /** Heard before and behind speech. */
+        padding_seconds: z.number().min(0).max(5).default(0.2),
+      }),
+    ])
+    .default(true),
+  /** The language of each window is detected. */
+  multilingual: z.boolean().default(false),
+  /** Words that are likely to be said. */
+  hotwords: z.array(z.string().max(128)).max(256).default([]),
+  /** What the text of every window begins with. */
+  prefix: z.string().max(1024).optional(),
+  /** Texts that the search at temperature 0 follows; 1: none but the best. */
+  beam_size: z.int().min(1).max(16).default(1),
+  patience: z.number().min(0.1).max(10).default(1),
+  length_penalty: z.number().min(-1).max(1).nullable().default(null),
+  /** Samples at temperatures above 0, of which the most probable is taken. */
+  best_of: z.int().min(1).max(16).default(1),
+  /** Switches of the guards against invented text. */
+  guards: z
+    .strictObject({
+      loops: z.boolean().default(true),
+      silence: z.boolean().default(true),
+      anomalies: z.boolean().default(true),
+    })
+    .prefault({}),
   /** The part of the audio to transcribe, in seconds. */
   clip: z
     .strictObject({ start: z.number().min(0), end: z.number().positive() })

@@ -3,7 +3,7 @@ import { chooseBest, sampleAt } from "../src/whisper/choose-token.ts";
 import { compressionRatio } from "../src/whisper/compression-ratio.ts";
 import type { DecodedWindow } from "../src/whisper/decode-window.ts";
 import { decodeWithFallback, isSilence, needsFallback } from "../src/whisper/decode-with-fallback.ts";
-import { chooseLanguage, requestedLanguage } from "../src/whisper/detect-language.ts";
+import { languageProbabilities, requestedLanguage, voteLanguage } from "../src/whisper/detect-language.ts";
 import { logSumExp } from "../src/whisper/log-softmax.ts";
 import { suppress, suppressAtBegin, timestampRules } from "../src/whisper/logits-rules.ts";
 import { randomFrom } from "../src/whisper/random.ts";
@@ -207,15 +207,33 @@ describe("language", () => {
     ["jw", 4],
   ]);
   const special = { languages };
+  const vote = (logits: number[][], weights: number[] = []) =>
+    voteLanguage(
+      logits.map((row, i) => ({
+        probabilities: languageProbabilities(Float32Array.from(row), languages),
+        weight: weights[i] ?? 1,
+      })),
+      languages,
+    );
 
   test("the most probable among the languages alone", () => {
-    const { language, probability } = chooseLanguage(Float32Array.of(50, 1, 3, 60, 1), languages);
+    const { language, probability } = vote([[50, 1, 3, 60, 1]]);
     expect(language).toBe("de");
     expect(probability).toBeCloseTo(Math.exp(3) / (Math.exp(3) + 2 * Math.exp(1)), 6);
   });
 
   test("logits that are no numbers give no certainty", () => {
-    expect(chooseLanguage(new Float32Array(5).fill(Number.NaN), languages)).toEqual({ language: "en", probability: 0 });
+    expect(vote([Array(5).fill(Number.NaN)])).toEqual({ language: "en", probability: 0 });
+  });
+
+  test("several windows vote, each by how much speech it holds; one that says nothing does not count", () => {
+    const german = [0, 0, 9, 0, 0];
+    const english = [0, 9, 0, 0, 0];
+    expect(vote([english, german, german]).language).toBe("de");
+    expect(vote([english, german, german], [5, 1, 1]).language).toBe("en");
+    expect(vote([english, german, german], [5, 1, 1]).probability).toBeCloseTo(5 / 7, 2);
+    expect(vote([Array(5).fill(Number.NaN), german])).toEqual(vote([german]));
+    expect(vote([])).toEqual({ language: "en", probability: 0 });
   });
 
   test.each([

@@ -7,11 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { PcmFile } from "../src/audio/pcm-file.ts";
 import { LogMel } from "../src/features/log-mel.ts";
 import { type ModelFolder, readModelFolder } from "../src/model/read-model-folder.ts";
+import { SharedModel } from "../src/runtime/shared-model.ts";
 import { openWhisperModel } from "../src/sessions/open-whisper-model.ts";
 import type { EncodedAudio, WhisperModel } from "../src/sessions/whisper-model.ts";
 import { parseSpeechOptions } from "../src/speech-options.ts";
 import { chooseBest } from "../src/whisper/choose-token.ts";
-import { decodeWindow } from "../src/whisper/decode-window.ts";
+import { judgeText } from "../src/whisper/decode-window.ts";
 import { type LogitsRule, suppress, suppressAtBegin, timestampRules } from "../src/whisper/logits-rules.ts";
 import { transcribeSequential } from "../src/whisper/transcribe-sequential.ts";
 import { findAlignment } from "../src/whisper/words/find-alignment.ts";
@@ -99,24 +100,22 @@ describe.each([
     await rm(folder, { recursive: true });
   });
 
-  const decode = (audio: EncodedAudio, prompt: number[], timing: LogitsRule[]) =>
-    decodeWindow(
-      network,
-      model.tokenizer,
-      audio,
-      0,
+  const decode = async (audio: EncodedAudio, prompt: number[], timing: LogitsRule[]) => {
+    const raw = await new SharedModel(network).lane("golden").decode(
+      { audio, row: 0, release() {} },
       {
         prompt,
         startPosition: 0,
         rules: [suppressAtBegin(model.beginSuppressTokens), suppress(model.suppressTokens), ...timing],
-        choose: chooseBest,
-        temperature: 0,
+        choose: () => chooseBest,
         maximumTokens: 224,
         endOfText: model.special.endOfText,
         noSpeech: model.special.noSpeech,
       },
       never,
     );
+    return judgeText(model.tokenizer, raw, 0);
+  };
 
   test.each(windows.map((entry) => [entry.file, entry] as const))("on %s", async (file, entry) => {
     const bytes = decodeAudio(file, "f32le");
@@ -155,7 +154,7 @@ describe.each([
       }
 
       const text = entry.without_timestamps.tokens.filter((token) => token < special.endOfText);
-      const words = await findAlignment(model, network, audio, 0, {
+      const words = await findAlignment(model, (...asked) => network.align(audio, 0, ...asked), {
         startTokens: [special.startOfTranscript],
         words: model.tokenizer.decodeByCharacters(text).map(({ text, ids }) => ({ word: text, tokens: ids })),
         contentFrames: Math.floor(samples.length / model.features.hopSize),
@@ -182,8 +181,10 @@ describe.each([
     const pcm = await PcmFile.open(path);
     try {
       expect(pcm.sampleCount).toBe(samples);
-      const options = parseSpeechOptions({ temperature: 0 });
-      const request = { model, network, pcm, options, seed: "", melMaximum: "file" } as const;
+      const guards = { loops: false, anomalies: false };
+      const options = parseSpeechOptions({ temperature: 0, guards });
+      const decoder = new SharedModel(network).lane("golden");
+      const request = { model, decoder, pcm, options, seed: "", melMaximum: "file" } as const;
       const heard = await collect(transcribeSequential(request, never));
       expect(heard.segments.map(({ tokens }) => tokens)).toEqual(segments.map(({ tokens }) => tokens));
       for (const [i, expected] of segments.entries()) {

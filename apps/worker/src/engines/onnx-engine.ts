@@ -101,11 +101,19 @@ export function createOnnxEngine({ runtime, models, providers }: OnnxEngineOptio
 function toSpeechOptions(options: TranscriptionOptions, durationSeconds: number): SpeechOptions {
   const { language, task, temperature, prompt, condition_on_previous_text, suppress_tokens, clip } = options;
   const { no_speech_threshold, logprob_threshold, compression_ratio_threshold } = options;
+  const { mode, vad, multilingual, hotwords, prefix, beam_size, best_of, patience, length_penalty, guards } = options;
   return dropUndefined({
+    mode: mode === "packed" || mode === "sequential" ? mode : undefined,
+    vad,
     language: language === "auto" ? undefined : language,
+    multilingual,
     task,
     temperature,
     prompt,
+    hotwords,
+    prefix,
+    ...{ beam_size, best_of, patience, length_penalty },
+    guards: guards && dropUndefined(guards),
     word_timestamps: options.word_timestamps ?? true,
     condition_on_previous_text,
     suppress_tokens,

@@ -1,4 +1,5 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
+import type { DecoderBatch, JoiningWindow } from "../sessions/decoder-batch.ts";
 import { SpeechError } from "../speech-error.ts";
 import type { Vocabulary } from "./build-token-choice.ts";
 import { SlotBuffer } from "./slot-buffer.ts";
@@ -16,18 +17,8 @@ export type DecoderShape = {
 /** Cross-attention keys and values of encoded windows, by their names in the graph. */
 export type CrossTensors = { batch: number; tensors: Readonly<Record<string, Tensor>> };
 
-export type JoiningRow = {
-  audio: CrossTensors;
-  /** Which of the encoded windows. */
-  row: number;
-  prompt: readonly number[];
-  /** Places in the prompt after which logits are wanted; as many for each row that joins with it. */
-  logitsAt: readonly number[];
-  /** Whether the timestamp rules hold. */
-  timed: boolean;
-  /** Added to logits `[vocabulary]` before a token is chosen: 0, or −∞ for what must not come. */
-  suppress: Float32Array;
-};
+/** A row that joins; its audio is what the compiled encoder gave. */
+export type JoiningRow = JoiningWindow;
 
 /** A row in the batch. */
 export type BatchRow = {
@@ -53,7 +44,7 @@ const CACHE_STEP = 64;
  * Rows that are decoded together, each with its own prompt, position and end. Rows join and leave between runs; a row's
  * arithmetic does not depend on who else is there. For one caller at a time.
  */
-export class RowBatch {
+export class RowBatch implements DecoderBatch {
   readonly rows: BatchRow[] = [];
   readonly #decoder: InferenceSession;
   readonly #shape: DecoderShape;
@@ -95,7 +86,7 @@ export class RowBatch {
       at: new Tensor("int32", Int32Array.from(joining.flatMap(({ logitsAt }) => logitsAt)), [joining.length, places]),
     };
     for (const [name, buffer] of this.#cross) {
-      for (const { audio, row } of joining) buffer.append(audio.tensors[name].data as Float32Array, row);
+      for (const { audio, row } of joining) buffer.append(crossOf(audio).tensors[name].data as Float32Array, row);
       const from = before * buffer.slotSize;
       feeds[name] = this.#tensor(buffer.values.subarray(from), joining.length, this.#shape.positions);
     }
@@ -169,6 +160,13 @@ export class RowBatch {
     }
     this.#takeCache(output);
     return output.logits.data as Float32Array;
+  }
+
+  /** Row `i` goes on as `from[i]` did: all rows are of one window, so what they know of the audio is the same. */
+  reorder(from: readonly number[]) {
+    const before = this.rows.map((row) => ({ ...row }));
+    for (const [slot, source] of from.entries()) Object.assign(this.rows[slot], before[source], { slot });
+    for (const buffer of this.#cache.values()) buffer.reorder(from);
   }
 
   /** Lets a row go; the last row takes its place. */
@@ -283,6 +281,10 @@ export class RowBatch {
     const { heads, headSize } = this.#shape;
     return new Tensor("float32", values.subarray(0, rows * heads * length * headSize), [rows, heads, length, headSize]);
   }
+}
+
+function crossOf(audio: JoiningWindow["audio"]): CrossTensors {
+  return audio as unknown as CrossTensors;
 }
 
 function newRow({ timed, suppress }: JoiningRow, vocabulary: Vocabulary): BatchRow {

@@ -32,6 +32,16 @@ export class SlotBuffer {
     if (index < this.#count) this.#values.copyWithin(index * size, this.#count * size, (this.#count + 1) * size);
   }
 
+  /** Slot `i` holds what slot `from[i]` held. */
+  reorder(from: readonly number[]) {
+    const values = new Float32Array(this.#values.length);
+    const size = this.slotSize;
+    for (const [slot, source] of from.entries()) {
+      values.set(this.#values.subarray(source * size, (source + 1) * size), slot * size);
+    }
+    this.#values = values;
+  }
+
   truncate(count: number) {
     this.#count = Math.min(this.#count, count);
   }

@@ -1,5 +1,5 @@
 import type { PcmFile } from "../audio/pcm-file.ts";
-import { type LogMel, maximumOf, scaleLogMel } from "./log-mel.ts";
+import { type FeatureSettings, type LogMel, maximumOf, scaleLogMel } from "./log-mel.ts";
 
 /** Windows of log-mel features of one audio file. */
 export interface FeatureSource {
@@ -7,15 +7,21 @@ export interface FeatureSource {
   window(startFrame: number, contentFrames: number): Promise<Float32Array>;
 }
 
+/** Features `[melBins, windowFrames]` of a window's samples with silence behind them, limited by their own maximum. */
+export type WindowFeatures = (samples: Float32Array) => Float32Array | Promise<Float32Array>;
+
 /** Each window on its own: zero samples behind its content, limited by its own maximum. What other windows hold is no matter. */
-export function windowFeatures(pcm: PcmFile, logMel: LogMel, windowFrames: number): FeatureSource {
-  const { hopSize } = logMel.settings;
+export function windowFeatures(
+  pcm: PcmFile,
+  features: WindowFeatures,
+  { hopSize }: Pick<FeatureSettings, "hopSize">,
+): FeatureSource {
   return {
     async window(startFrame, contentFrames) {
       // Samples behind the last whole frame belong to the content where the audio ends there.
       const atEnd = (startFrame + contentFrames + 1) * hopSize > pcm.sampleCount;
       const count = contentFrames * hopSize + (atEnd ? hopSize : 0);
-      return logMel.window(await pcm.read(startFrame * hopSize, count), windowFrames);
+      return features(await pcm.read(startFrame * hopSize, count));
     },
   };
 }

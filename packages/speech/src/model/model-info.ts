@@ -37,7 +37,7 @@ export async function readModelInfo(folder: string, signal?: AbortSignal): Promi
 }
 
 /** SHA-256 over names and contents of the decisive files, in the order of their names. */
-async function hashModelFolder(folder: string, signal?: AbortSignal): Promise<string> {
+export async function hashModelFolder(folder: string, signal?: AbortSignal): Promise<string> {
   const names = (await readdir(folder, { recursive: true })).filter((name) => DECISIVE_FILE.test(name)).sort();
   const whole = createHash("sha256");
   for (const name of names) {

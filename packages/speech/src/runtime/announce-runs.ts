@@ -1,7 +1,8 @@
+import type { DecoderBatch } from "../sessions/decoder-batch.ts";
 import type { WhisperModel } from "../sessions/whisper-model.ts";
 
-/** Tells that a run is under way and how long it may take. */
-export type Announce = (operation: string, deadlineMs: number) => void;
+/** Tells that a run is under way for the request `key`, and how long it may take. */
+export type Announce = (operation: string, deadlineMs: number, key: string) => void;
 
 /** A run may take ten times what is expected before it is taken for stuck. */
 const PATIENCE = 10;
@@ -35,30 +36,55 @@ export class RunTimes {
 
 /** Passes announcements on where the operation changes or the last one is old; their deadlines cover the time between. */
 export function spaceOut(announce: Announce, now: () => number = () => performance.now()): Announce {
-  let last: { operation: string; at: number } | undefined;
-  return (operation, deadlineMs) => {
+  let last: { operation: string; key: string; at: number } | undefined;
+  return (operation, deadlineMs, key) => {
     const at = now();
-    if (last && last.operation === operation && at - last.at < INTERVAL_MS) return;
-    last = { operation, at };
-    announce(operation, deadlineMs + INTERVAL_MS);
+    if (last && last.operation === operation && last.key === key && at - last.at < INTERVAL_MS) return;
+    last = { operation, key, at };
+    announce(operation, deadlineMs + INTERVAL_MS, key);
   };
 }
 
-/** The same model, announcing each of its runs before it begins. */
-export function announceRuns(model: WhisperModel, times: RunTimes, announce: Announce): WhisperModel {
-  const watched = async <Result>(operation: string, run: () => Promise<Result>): Promise<Result> => {
-    announce(operation, times.deadlineMs(operation));
+type Watched = <Result>(operation: string, run: () => Promise<Result>) => Promise<Result>;
+
+function announceBatch(batch: DecoderBatch, watched: Watched): DecoderBatch {
+  const advance = batch.advance?.bind(batch);
+  return {
+    get rows() {
+      return batch.rows;
+    },
+    join: (joining) => watched("decode", () => batch.join(joining)),
+    begin: (row, token) => batch.begin(row, token),
+    step: () => watched("decode", () => batch.step()),
+    ...(advance && { advance: (rounds) => watched("decode", () => advance(rounds)) }),
+    leave: (row) => batch.leave(row),
+    reorder: (from) => batch.reorder(from),
+  };
+}
+
+/** The same model, announcing each of its runs before it begins; `current` says for whom it runs. */
+export function announceRuns(
+  model: WhisperModel,
+  times: RunTimes,
+  announce: Announce,
+  current: () => string,
+): WhisperModel {
+  const watched: Watched = async (operation, run) => {
+    announce(operation, times.deadlineMs(operation), current());
     const startedAt = performance.now();
     const result = await run();
     times.observe(operation, performance.now() - startedAt);
     return result;
   };
+  const features = model.features?.bind(model);
   return {
     maxBatch: model.maxBatch,
     canAlign: model.canAlign,
+    ...(features && { features: (...args) => watched("features", () => features(...args)) }),
     encode: (mel, batch) => watched("encode", () => model.encode(mel, batch)),
     prefill: (...args) => watched("decode", () => model.prefill(...args)),
     step: (state, tokens) => watched("decode", () => model.step(state, tokens)),
+    newBatch: () => announceBatch(model.newBatch(), watched),
     align: (...args) => watched("align", () => model.align(...args)),
     close: () => model.close(),
   };

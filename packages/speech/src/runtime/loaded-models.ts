@@ -1,12 +1,19 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { WindowFeatures } from "../features/feature-source.ts";
 import { type ModelFolder, readModelFolder } from "../model/read-model-folder.ts";
-import type { SessionSettings } from "../sessions/open-session.ts";
-import { openWhisperModel } from "../sessions/open-whisper-model.ts";
+import { type ModelSettings, openWhisperModel } from "../sessions/open-whisper-model.ts";
 import type { WhisperModel } from "../sessions/whisper-model.ts";
-import { type Announce, RunTimes } from "./announce-runs.ts";
+import { type Announce, announceRuns, RunTimes } from "./announce-runs.ts";
+import { SharedModel } from "./shared-model.ts";
 
-export type LoadedModel = { model: ModelFolder; network: WhisperModel; times: RunTimes };
+export type LoadedModel = {
+  model: ModelFolder;
+  shared: SharedModel;
+  /** Features by the model's own graph, where it has one. */
+  features: WindowFeatures | undefined;
+  close(): Promise<void>;
+};
 export type HeldModel = LoadedModel & { release(): void };
 
 type Entry = { loading: Promise<LoadedModel>; users: number; idleTimer?: NodeJS.Timeout };
@@ -16,22 +23,24 @@ const LOAD_FLOOR_MS = 120_000;
 
 /** The models in memory: each loaded once, on first use, kept while used and for a while after. */
 export class LoadedModels {
-  readonly #settings: SessionSettings;
+  readonly #settings: ModelSettings;
   readonly #idleMs: number;
   readonly #deadlineFloorMs: number;
+  readonly #announce: Announce;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(settings: SessionSettings, limits: { idleMs: number; deadlineFloorMs: number }) {
+  constructor(settings: ModelSettings, limits: { idleMs: number; deadlineFloorMs: number }, announce: Announce) {
     this.#settings = settings;
+    this.#announce = announce;
     this.#idleMs = limits.idleMs;
     this.#deadlineFloorMs = limits.deadlineFloorMs;
   }
 
   /** The model of a folder, loaded where it is not; release it after use. Throws `model_unavailable`, `invalid_model`. */
-  async hold(folder: string, announce: Announce): Promise<HeldModel> {
+  async hold(folder: string, key: string): Promise<HeldModel> {
     let entry = this.#entries.get(folder);
     if (!entry) {
-      entry = { loading: this.#load(folder, announce), users: 0 };
+      entry = { loading: this.#load(folder, key), users: 0 };
       this.#entries.set(folder, entry);
     }
     const held = entry;
@@ -52,12 +61,16 @@ export class LoadedModels {
     }
   }
 
-  async #load(folder: string, announce: Announce): Promise<LoadedModel> {
+  async #load(folder: string, key: string): Promise<LoadedModel> {
     const model = await readModelFolder(folder);
     const weightBytes = await bytesOfWeights(folder);
-    announce("load", new RunTimes(Math.max(LOAD_FLOOR_MS, this.#deadlineFloorMs), weightBytes).deadlineMs("load"));
+    const load = new RunTimes(Math.max(LOAD_FLOOR_MS, this.#deadlineFloorMs), weightBytes);
+    this.#announce("load", load.deadlineMs("load"), key);
     const network = await openWhisperModel(model, this.#settings);
-    return { model, network, times: new RunTimes(this.#deadlineFloorMs, weightBytes) };
+    const times = new RunTimes(this.#deadlineFloorMs, weightBytes);
+    const announced = announceRuns(network, times, this.#announce, () => shared.current);
+    const shared = new SharedModel(announced);
+    return { model, shared, features: ownFeatures(announced, model), close: () => network.close() };
   }
 
   #letGo(folder: string, entry: Entry) {
@@ -65,10 +78,21 @@ export class LoadedModels {
     if (entry.users > 0) return;
     entry.idleTimer = setTimeout(() => {
       this.#entries.delete(folder);
-      entry.loading.then(({ network }) => network.close()).catch(() => {});
+      entry.loading.then((loaded) => loaded.close()).catch(() => {});
     }, this.#idleMs);
     entry.idleTimer.unref();
   }
+}
+
+function ownFeatures(network: WhisperModel, { windowSamples }: ModelFolder): WindowFeatures | undefined {
+  const features = network.features?.bind(network);
+  return features && ((samples) => features(padded(samples, windowSamples), 1));
+}
+
+function padded(samples: Float32Array, length: number): Float32Array {
+  const all = new Float32Array(length);
+  all.set(samples.length > length ? samples.subarray(0, length) : samples);
+  return all;
 }
 
 async function bytesOfWeights(folder: string): Promise<number> {

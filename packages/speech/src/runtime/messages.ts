@@ -1,3 +1,4 @@
+import type { GraphSettings } from "../sessions/open-whisper-model.ts";
 import type { SpeechErrorMessage } from "../speech-error.ts";
 import type { SpeechCheckpoint, SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
@@ -9,6 +10,7 @@ export type ThreadSettings = {
   intraOpThreads: number;
   modelIdleSeconds: number;
   deadlineFloorMs: number;
+  graphs?: GraphSettings | undefined;
 };
 
 /** A request as the child gets it: checked, under a key that no other request ever has. */

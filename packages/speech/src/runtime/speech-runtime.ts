@@ -18,6 +18,8 @@ export type SpeechRuntimeSettings = {
   /** Providers of onnxruntime in order of preference, e.g. `["cpu"]`. */
   executionProviders: readonly string[];
   intraOpThreads: number;
+  /** Compiles safetensors where a model has them; absent: ONNX exports only. */
+  graphs?: { cacheFolder: string; precision: "fp32" | "int8" };
   /** A model is unloaded after this long without use; after as long without any request, the child ends. Default 300. */
   modelIdleSeconds?: number;
   /** The least time that a native run is given before the child is taken for stuck and killed. Default 30,000. */

@@ -37,6 +37,7 @@ class ChildRuntime implements SpeechRuntime {
       intraOpThreads: settings.intraOpThreads,
       modelIdleSeconds: settings.modelIdleSeconds ?? 300,
       deadlineFloorMs: settings.deadlineFloorMs ?? 30_000,
+      graphs: settings.graphs,
     };
     this.#log = settings.log ?? (() => {});
   }

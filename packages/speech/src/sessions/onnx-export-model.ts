@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelFolder } from "../model/read-model-folder.ts";
 import { SpeechError } from "../speech-error.ts";
+import type { DecoderBatch } from "./decoder-batch.ts";
+import { ExportBatch } from "./export-batch.ts";
 import { openSession, type SessionSettings } from "./open-session.ts";
 import { floatTensor, floatValues, idTensor } from "./tensors.ts";
 import type { Alignment, DecoderState, EncodedAudio, WhisperModel } from "./whisper-model.ts";
@@ -10,7 +12,7 @@ type Feeds = Record<string, Tensor>;
 
 type ExportAudio = EncodedAudio & { hidden: Tensor | undefined };
 
-type ExportState = DecoderState & {
+export type ExportState = DecoderState & {
   /** `past_key_values.*` for the next step: cross-attention's stay, self-attention's are replaced at every step. */
   past: Feeds;
 };
@@ -129,10 +131,21 @@ export class OnnxExportModel implements WhisperModel {
     output.logits.dispose();
     const past: Feeds = { encoder_hidden_states: feeds.encoder_hidden_states };
     for (const { input, output: name } of this.#past) past[input] = output[name] as Tensor;
-    const release = () => {
-      for (const { input } of this.#past) past[input].dispose();
-    };
-    return { state: { rows: rows.length, past, release }, logits };
+    return { state: this.#stateOf(rows.length, past), logits };
+  }
+
+  /** Another state that goes on from where this one is. */
+  copy(state: DecoderState): ExportState {
+    const past: Feeds = { ...(state as ExportState).past };
+    for (const { input, cross } of this.#past) {
+      // Numbers are shared, never written; what holds them is not, for each state lets go of its own.
+      if (!cross) past[input] = new Tensor(past[input].type, past[input].data, past[input].dims);
+    }
+    return this.#stateOf(state.rows, past);
+  }
+
+  newBatch(): DecoderBatch {
+    return new ExportBatch(this, this.#model.config.vocab_size, this.#model.special.endOfText);
   }
 
   async step(state: DecoderState, tokens: readonly number[]): Promise<Float32Array> {
@@ -198,6 +211,14 @@ export class OnnxExportModel implements WhisperModel {
       feeds[input] = floatTensor(this.#typeOf(input), new Float32Array(0), dims);
     }
     return feeds;
+  }
+
+  #stateOf(rows: number, past: Feeds): ExportState {
+    // Cross-attention's tensors are of all copies of a state: the last of them is found by the collector.
+    const release = () => {
+      for (const { input, cross } of this.#past) if (!cross) past[input].dispose();
+    };
+    return { rows, past, release };
   }
 
   #selectRows(audio: ExportAudio, rows: readonly number[]): Tensor {

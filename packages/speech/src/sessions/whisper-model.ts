@@ -1,3 +1,5 @@
+import type { DecoderBatch } from "./decoder-batch.ts";
+
 /**
  * The seam between decoding and the graphs that compute it. An implementation holds native sessions, lives in the
  * child's session thread, and is used by one caller at a time. Everything in and out is a plain typed array.
@@ -7,6 +9,12 @@ export interface WhisperModel {
   readonly maxBatch: number;
   /** Whether `align` can be called. */
   readonly canAlign: boolean;
+
+  /**
+   * Log-mel features `[bins, frames]` of a window's samples, padded with zeros and limited by their own maximum; absent
+   * where the model leaves them to others.
+   */
+  features?(samples: Float32Array, batch: number): Promise<Float32Array>;
 
   /** Encodes log-mel features `[batch, bins, frames]`, row-major. The handle must be released. */
   encode(mel: Float32Array, batch: number): Promise<EncodedAudio>;
@@ -22,6 +30,9 @@ export interface WhisperModel {
     prompts: readonly (readonly number[])[],
     logitsAt: readonly number[],
   ): Promise<{ state: DecoderState; logits: Float32Array }>;
+
+  /** An empty batch of rows that come and go. */
+  newBatch(): DecoderBatch;
 
   /** Feeds one token to each row of `state`; logits `[rows, vocabulary]`, valid until the next call on the model. */
   step(state: DecoderState, tokens: readonly number[]): Promise<Float32Array>;

@@ -9,12 +9,13 @@ export type FallbackThresholds = {
   noSpeech: number | null;
 };
 
-type Figures = Pick<DecodedWindow, "avgLogprob" | "compressionRatio" | "noSpeechProbability">;
+type Figures = Pick<DecodedWindow, "avgLogprob" | "compressionRatio" | "noSpeechProbability" | "looped">;
 
 /** Whether a window's text fails its thresholds, so that a higher temperature should be tried. */
 export function needsFallback(decoded: Figures, thresholds: FallbackThresholds): boolean {
   const { compressionRatio, logprob } = thresholds;
   if (isSilence(decoded, thresholds)) return false;
+  if (decoded.looped) return true;
   const repeats = compressionRatio !== null && decoded.compressionRatio > compressionRatio;
   return repeats || (logprob !== null && decoded.avgLogprob < logprob);
 }
@@ -42,6 +43,6 @@ export async function decodeWithFallback(
     failed.push(decoded);
   }
   const limit = thresholds.compressionRatio ?? Number.POSITIVE_INFINITY;
-  const varied = failed.filter((decoded) => decoded.compressionRatio <= limit);
+  const varied = failed.filter((decoded) => decoded.compressionRatio <= limit && !decoded.looped);
   return varied[0] ?? failed[0];
 }

@@ -1,31 +1,44 @@
 import type { SpecialTokens } from "../model/special-tokens.ts";
-import type { EncodedAudio, WhisperModel } from "../sessions/whisper-model.ts";
 import { SpeechError } from "../speech-error.ts";
 import { logSumExp } from "./log-softmax.ts";
+import type { EncodedWindow, WindowDecoder } from "./window-decoder.ts";
 
 export type LanguageGuess = { language: string; probability: number };
 
-/** The most probable language by the logits `[vocabulary]` after `<|startoftranscript|>`, among the languages alone. */
-export function chooseLanguage(logits: Float32Array, languages: ReadonlyMap<string, number>): LanguageGuess {
-  const codes = [...languages.keys()];
+/** Probabilities of the languages, in the order of `languages`, by the logits `[vocabulary]` after `<|startoftranscript|>`. */
+export function languageProbabilities(logits: Float32Array, languages: ReadonlyMap<string, number>): Float64Array {
   const chosen = Float32Array.from(languages.values(), (id) => logits[id]);
   const total = logSumExp(chosen);
-  let best = 0;
-  for (let i = 1; i < chosen.length; i++) if (chosen[i] > chosen[best]) best = i;
-  const probability = Math.exp(chosen[best] - total);
-  return { language: codes[best], probability: Number.isFinite(probability) ? probability : 0 };
+  return Float64Array.from(chosen, (value) => Math.exp(value - total));
 }
 
-/** Detects the language spoken in one row of encoded audio. */
+/**
+ * The language that several windows agree on: the mean of their probabilities, each counted by its `weight` (how much
+ * speech it holds). Windows that say nothing (NaN) do not count.
+ */
+export function voteLanguage(
+  votes: readonly { probabilities: Float64Array; weight: number }[],
+  languages: ReadonlyMap<string, number>,
+): LanguageGuess {
+  const codes = [...languages.keys()];
+  const valid = votes.filter(({ probabilities }) => probabilities.every((value) => Number.isFinite(value)));
+  const weights = valid.reduce((sum, { weight }) => sum + weight, 0);
+  const means = codes.map((_, i) =>
+    weights > 0 ? valid.reduce((sum, { probabilities, weight }) => sum + probabilities[i] * weight, 0) / weights : 0,
+  );
+  const probability = Math.max(...means);
+  return { language: codes[means.indexOf(probability)], probability };
+}
+
+/** Detects the language spoken in an encoded window: its probabilities. */
 export async function detectLanguage(
-  model: WhisperModel,
+  decoder: WindowDecoder,
   special: SpecialTokens,
-  audio: EncodedAudio,
-  row: number,
-): Promise<LanguageGuess> {
-  const { state, logits } = await model.prefill(audio, [row], [[special.startOfTranscript]], [0]);
-  state.release();
-  return chooseLanguage(logits, special.languages);
+  window: EncodedWindow,
+  signal: AbortSignal,
+): Promise<Float64Array> {
+  const logits = await decoder.logitsAfter(window, [special.startOfTranscript], signal);
+  return languageProbabilities(logits, special.languages);
 }
 
 /** Codes that callers use for languages that the vocabulary names otherwise. */

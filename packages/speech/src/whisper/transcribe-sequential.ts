@@ -1,22 +1,27 @@
 import type { PcmFile } from "../audio/pcm-file.ts";
-import { type FeatureSource, wholeFileFeatures, windowFeatures } from "../features/feature-source.ts";
+import {
+  type FeatureSource,
+  type WindowFeatures,
+  wholeFileFeatures,
+  windowFeatures,
+} from "../features/feature-source.ts";
 import { LogMel } from "../features/log-mel.ts";
 import type { ModelFolder } from "../model/read-model-folder.ts";
-import type { EncodedAudio, WhisperModel } from "../sessions/whisper-model.ts";
 import { DECODER_VERSION, type SpeechCheckpoint, type SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
-import { chooseBest, sampleAt } from "./choose-token.ts";
-import { type DecodedWindow, decodeWindow } from "./decode-window.ts";
-import { decodeWithFallback, isSilence } from "./decode-with-fallback.ts";
-import { detectLanguage, type LanguageGuess } from "./detect-language.ts";
+import { decodeWindow, type Hearing, startTokens } from "./decode-attempt.ts";
+import { isSilence } from "./decode-with-fallback.ts";
+import { detectLanguage, type LanguageGuess, voteLanguage } from "./detect-language.ts";
+import { dropAnomalies } from "./guards.ts";
 import { placeSegments } from "./place-segments.ts";
-import { randomFrom } from "./random.ts";
 import { planTranscription, type TranscriptionPlan } from "./transcription-plan.ts";
+import type { EncodedWindow, WindowDecoder } from "./window-decoder.ts";
+import type { Align } from "./words/find-alignment.ts";
 import { timeWords } from "./words/time-words.ts";
 
 export type SequentialRequest = {
   model: ModelFolder;
-  network: WhisperModel;
+  decoder: WindowDecoder;
   pcm: PcmFile;
   options: ParsedSpeechOptions;
   /** Decides what sampling draws, together with a window's position. */
@@ -24,6 +29,8 @@ export type SequentialRequest = {
   resume?: SpeechCheckpoint | undefined;
   /** What limits the features: the window's own maximum (default), or the whole file's as in Whisper's reference code. */
   melMaximum?: "window" | "file";
+  /** Features of a window by the model's own graph, where it has one. */
+  features?: WindowFeatures | undefined;
 };
 
 /** Above this temperature a text is too free to be the next window's context. */
@@ -38,35 +45,38 @@ export async function* transcribeSequential(
   request: SequentialRequest,
   signal: AbortSignal,
 ): AsyncGenerator<SpeechEvent, void, undefined> {
-  const { model, network, pcm, options, resume } = request;
+  const { model, decoder, pcm, options, resume } = request;
   const { features, windowFrames } = model;
-  const plan = planTranscription(model, options, pcm.sampleCount, resume);
+  const plan = planTranscription(model, options, pcm.sampleCount, "sequential", resume);
+  const hearing: Hearing = { ...request, plan };
   const source = await openFeatures(request, signal);
   const secondsOf = (frames: number) => (frames * features.hopSize) / features.sampleRate;
   const encodeAt = async (frame: number) =>
-    network.encode(await source.window(frame, Math.max(0, Math.min(windowFrames, plan.endFrame - frame))), 1);
+    decoder.encode(() => source.window(frame, Math.max(0, Math.min(windowFrames, plan.endFrame - frame))), signal);
 
   let position = resume?.position ?? plan.startFrame;
   let previous = resume?.previous_tokens ?? plan.promptTokens;
   let language = knownLanguage(plan, resume);
   let lastSpeech = resume?.last_speech ?? 0;
-  let encoded: EncodedAudio | undefined;
+  let encoded: EncodedWindow | undefined;
   try {
     if (!language) {
       encoded = await encodeAt(position);
-      language = await detectLanguage(network, model.special, encoded, 0);
+      language = await languageOf(hearing, encoded, signal);
     }
     yield { type: "language", ...language };
     while (position < plan.endFrame) {
       signal.throwIfAborted();
       encoded ??= await encodeAt(position);
-      const decoded = await decodeAt(request, plan, encoded, { position, language, previous }, signal);
+      if (options.multilingual && plan.language === undefined) language = await languageOf(hearing, encoded, signal);
+      const heard: EncodedWindow = encoded;
+      const decoded = await decodeWindow(hearing, heard, { position, language: language.language, previous }, signal);
       const contentFrames = Math.min(windowFrames, plan.endFrame - position);
       const { segments, advanceFrames } = isSilence(decoded, plan.thresholds)
         ? { segments: [], advanceFrames: contentFrames }
         : placeSegments(model, decoded, position, contentFrames);
       const timed = options.word_timestamps
-        ? await timeWords(model, network, encoded, 0, {
+        ? await timeWords(model, alignerOf(decoder, heard, signal), {
             segments,
             startTokens: startTokens(model, language.language, options.task),
             language: language.language,
@@ -79,17 +89,24 @@ export async function* transcribeSequential(
       encoded.release();
       encoded = undefined;
 
+      const windowStart = position;
       position += advanceFrames;
       previous = [...previous, ...segments.flatMap(({ tokens }) => tokens)].slice(-plan.maximumPrevious);
       const keepsContext = options.condition_on_previous_text && decoded.temperature <= TEMPERATURE_LIMIT_OF_CONTEXT;
       if (!keepsContext) previous = [];
+      const believed =
+        options.guards.anomalies && options.word_timestamps
+          ? dropAnomalies(timed.segments, secondsOf(windowStart), secondsOf(windowStart + contentFrames))
+          : timed.segments;
+      const { language: said } = language;
       yield {
         type: "window",
-        segments: timed.segments,
+        segments: options.multilingual ? believed.map((segment) => ({ ...segment, language: said })) : believed,
         processedSeconds: secondsOf(Math.min(position, plan.endFrame) - plan.startFrame),
         totalSeconds: secondsOf(plan.endFrame - plan.startFrame),
         checkpoint: {
           decoder_version: DECODER_VERSION,
+          mode: "sequential",
           position,
           previous_tokens: [...previous],
           language: language.language,
@@ -107,7 +124,7 @@ export async function* transcribeSequential(
     language: language.language,
     languageProbability: language.probability,
     durationSeconds,
-    ...(options.word_timestamps && { wordsMethod: network.canAlign ? "attention" : "interpolated" }),
+    ...(options.word_timestamps && { wordsMethod: decoder.canAlign ? "attention" : "interpolated" }),
   };
 }
 
@@ -115,59 +132,36 @@ async function openFeatures(request: SequentialRequest, signal: AbortSignal): Pr
   const { model, pcm } = request;
   const logMel = new LogMel(model.features);
   if (request.melMaximum === "file") return wholeFileFeatures(pcm, logMel, model.windowFrames, signal);
-  return windowFeatures(pcm, logMel, model.windowFrames);
+  return windowFeatures(
+    pcm,
+    request.features ?? ((samples) => logMel.window(samples, model.windowFrames)),
+    model.features,
+  );
+}
+
+async function languageOf(
+  { decoder, model }: Hearing,
+  window: EncodedWindow,
+  signal: AbortSignal,
+): Promise<LanguageGuess> {
+  const { special } = model;
+  return voteLanguage(
+    [{ probabilities: await detectLanguage(decoder, special, window, signal), weight: 1 }],
+    special.languages,
+  );
 }
 
 /** The language where it need not be detected: of a checkpoint, as asked for, or the only one. */
-function knownLanguage(plan: TranscriptionPlan, resume: SpeechCheckpoint | undefined): LanguageGuess | undefined {
+export function knownLanguage(
+  plan: TranscriptionPlan,
+  resume: SpeechCheckpoint | undefined,
+): LanguageGuess | undefined {
   if (resume) return { language: resume.language, probability: resume.language_probability };
   return plan.language === undefined ? undefined : { language: plan.language, probability: 1 };
 }
 
-type Context = { position: number; language: LanguageGuess; previous: readonly number[] };
-
-/** Decodes one encoded window, at higher temperatures where the text at the first one fails its thresholds. */
-async function decodeAt(
-  { model, network, options, seed }: SequentialRequest,
-  plan: TranscriptionPlan,
-  encoded: EncodedAudio,
-  { position, language, previous }: Context,
-  signal: AbortSignal,
-): Promise<DecodedWindow> {
-  const { special, tokenizer } = model;
-  const before = previous.length > 0 ? [special.startOfPrevious, ...previous.slice(-plan.maximumPrevious)] : [];
-  const prompt = [...before, ...startTokens(model, language.language, options.task)];
-  return decodeWithFallback(
-    (temperature) =>
-      decodeWindow(
-        network,
-        tokenizer,
-        encoded,
-        0,
-        {
-          prompt,
-          startPosition: before.length,
-          rules: plan.rules,
-          choose:
-            temperature === 0 ? chooseBest : sampleAt(temperature, randomFrom(`${seed} ${position} ${temperature}`)),
-          temperature,
-          // The last token need not fit the context: nothing follows it.
-          maximumTokens: Math.min(plan.maximumTokens, model.config.max_target_positions + 1 - prompt.length),
-          endOfText: special.endOfText,
-          noSpeech: special.noSpeech,
-        },
-        signal,
-      ),
-    plan.temperatures,
-    plan.thresholds,
-  );
-}
-
-/** The tokens that say what a window's text is to be: multilingual models are told language and task. */
-function startTokens(model: ModelFolder, language: string, task: "transcribe" | "translate"): number[] {
-  const { startOfTranscript, languages } = model.special;
-  const languageToken = languages.get(language);
-  const taskToken = model.special[task];
-  if (languageToken === undefined || taskToken === undefined) return [startOfTranscript];
-  return [startOfTranscript, languageToken, taskToken];
+/** How the words of an encoded window are found; undefined where the model does not show where it listens. */
+export function alignerOf(decoder: WindowDecoder, window: EncodedWindow, signal: AbortSignal): Align | undefined {
+  if (!decoder.canAlign) return undefined;
+  return (tokens, heads, textVocabulary) => decoder.align(window, tokens, heads, textVocabulary, signal);
 }

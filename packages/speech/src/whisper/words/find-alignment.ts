@@ -1,5 +1,5 @@
 import type { ModelFolder } from "../../model/read-model-folder.ts";
-import type { EncodedAudio, WhisperModel } from "../../sessions/whisper-model.ts";
+import type { Alignment } from "../../sessions/whisper-model.ts";
 import { attentionCost } from "./attention-cost.ts";
 import type { WordTokens } from "./split-words.ts";
 import { timeWarp } from "./time-warp.ts";
@@ -19,6 +19,13 @@ export type AlignmentTask = {
   bounds?: readonly { start: number; end: number }[];
 };
 
+/** Teacher-forces tokens over the window: `WhisperModel.align` of one row. */
+export type Align = (
+  tokens: readonly number[],
+  heads: readonly (readonly [number, number])[],
+  textVocabulary: number,
+) => Promise<Alignment>;
+
 /** Far above what any path costs: bounds are left only where nothing else is possible. */
 const OUT_OF_BOUNDS_COST = 1000;
 
@@ -26,13 +33,7 @@ const OUT_OF_BOUNDS_COST = 1000;
  * Times of a window's words by a second, teacher-forced pass: where the alignment heads of the decoder look while each
  * token is said (Radford et al. 2022, and the published code of Whisper's word timestamps).
  */
-export async function findAlignment(
-  model: ModelFolder,
-  network: WhisperModel,
-  audio: EncodedAudio,
-  row: number,
-  task: AlignmentTask,
-): Promise<WordTiming[]> {
+export async function findAlignment(model: ModelFolder, align: Align, task: AlignmentTask): Promise<WordTiming[]> {
   const { startTokens, words } = task;
   const { special, config, framesPerTimestamp, secondsPerTimestamp } = model;
   const textTokens = words.flatMap(({ tokens }) => tokens);
@@ -41,7 +42,7 @@ export async function findAlignment(
 
   const tokens = [...startTokens, special.noTimestamps, ...textTokens, special.endOfText];
   const heads = alignmentHeads(model);
-  const { weights, positions, probabilities } = await network.align(audio, row, tokens, heads, special.endOfText);
+  const { weights, positions, probabilities } = await align(tokens, heads, special.endOfText);
   const shape = { heads: heads.length, tokens: tokens.length, positions };
   const cost = attentionCost(weights, shape, width, config.median_filter_width);
 
@@ -73,7 +74,7 @@ export async function findAlignment(
 }
 
 /** The heads that follow the speech: the model's own list, or else all of the decoder's upper half. */
-function alignmentHeads({ config, generation }: ModelFolder): [number, number][] {
+export function alignmentHeads({ config, generation }: ModelFolder): [number, number][] {
   const { decoder_layers: layers, decoder_attention_heads: heads } = config;
   const named = (generation.alignment_heads ?? []).filter(([layer, head]) => layer < layers && head < heads);
   if (named.length > 0) return named;

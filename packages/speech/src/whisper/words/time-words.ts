@@ -1,8 +1,7 @@
 import type { ModelFolder } from "../../model/read-model-folder.ts";
-import type { EncodedAudio, WhisperModel } from "../../sessions/whisper-model.ts";
 import type { SpeechSegment } from "../../speech-events.ts";
 import { attachWords, DISAGREEMENT_SECONDS } from "./attach-words.ts";
-import { findAlignment, type WordTiming } from "./find-alignment.ts";
+import { type Align, findAlignment, type WordTiming } from "./find-alignment.ts";
 import { limitDurations, wordLengths } from "./limit-durations.ts";
 import { mergePunctuation } from "./merge-punctuation.ts";
 import { splitWords, type WordTokens } from "./split-words.ts";
@@ -22,13 +21,12 @@ export type WordTask = {
 
 /**
  * Times the words of a window's segments, which may move the segments' own ends a little; see `attachWords`. A word is
- * sought about its own segment: text that was never said would else draw the words around it away from theirs.
+ * sought about its own segment: text that was never said would else draw the words around it away from theirs. Without
+ * `align` words are spread over their segments by their lengths.
  */
 export async function timeWords(
   model: ModelFolder,
-  network: WhisperModel,
-  audio: EncodedAudio,
-  row: number,
+  align: Align | undefined,
   task: WordTask,
 ): Promise<{ segments: SpeechSegment[]; lastSpeech: number }> {
   const { segments, startSeconds, lastSpeech, language } = task;
@@ -36,13 +34,13 @@ export async function timeWords(
     const text = tokens.filter((token) => token < model.special.endOfText);
     return splitWords(model.tokenizer, text, language);
   });
-  if (!network.canAlign) {
+  if (!align) {
     const spread = segments.map((segment, i) => mergePunctuation(spreadOver(segment, wordsOf[i])));
     return attachWords(segments, spread, { median: 0, maximum: Number.POSITIVE_INFINITY }, lastSpeech);
   }
   const words = wordsOf.flat();
   const bounds = segments.flatMap((segment, i) => wordsOf[i].map(() => boundsOf(segment, i, segments, startSeconds)));
-  const alignment = await findAlignment(model, network, audio, row, { ...task, words, bounds });
+  const alignment = await findAlignment(model, align, { ...task, words, bounds });
   const lengths = wordLengths(alignment);
   const limited = limitDurations(alignment, lengths).map((word) => ({
     ...word,

@@ -1,65 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { type Announce, announceRuns, RunTimes, spaceOut } from "../src/runtime/announce-runs.ts";
 import { EventInbox } from "../src/runtime/event-inbox.ts";
-import { TakeTurns } from "../src/runtime/take-turns.ts";
 import type { WhisperModel } from "../src/sessions/whisper-model.ts";
-
-describe("works that take turns", () => {
-  /** A work of some steps that writes down what it does. */
-  function work(key: string, steps: number, said: string[], failAt = Number.POSITIVE_INFINITY) {
-    async function* run() {
-      try {
-        for (let step = 1; step <= steps; step++) {
-          if (step === failAt) throw new Error(`${key} fails`);
-          said.push(`${key}${step}`);
-          yield;
-        }
-      } finally {
-        said.push(`${key} cleaned up`);
-      }
-    }
-    const ended = (error?: unknown) => said.push(error ? `${key} ended: ${(error as Error).message}` : `${key} ended`);
-    return { key, steps: run(), ended };
-  }
-
-  test("go on step by step, whatever becomes of the others", async () => {
-    const said: string[] = [];
-    await new Promise<void>((resting) => {
-      const turns = new TakeTurns(resting);
-      turns.add(work("a", 3, said));
-      turns.add(work("b", 9, said, 2));
-      turns.add(work("c", 1, said));
-    });
-    expect(said).toEqual([
-      "a1",
-      "b1",
-      "c1",
-      "a2",
-      "b cleaned up",
-      "b ended: b fails",
-      "c cleaned up",
-      "c ended",
-      "a3",
-      "a cleaned up",
-      "a ended",
-    ]);
-  });
-
-  test("are dropped while they wait, not while they run", async () => {
-    const said: string[] = [];
-    let turns: TakeTurns | undefined;
-    await new Promise<void>((resting) => {
-      turns = new TakeTurns(resting);
-      turns.add(work("a", 2, said));
-      turns.add(work("b", 2, said));
-      expect(turns.drop("a", new Error("no"))).toBe(false);
-      expect(turns.drop("b", new Error("cancelled"))).toBe(true);
-      expect(turns.drop("b", new Error("cancelled"))).toBe(false);
-    });
-    expect(said.filter((line) => line.startsWith("b"))).toEqual(["b ended: cancelled"]);
-    expect(said).toContain("a ended");
-  });
-});
 
 describe("deadlines of runs", () => {
   test("are ten times what is expected, and never below the floor", () => {
@@ -74,7 +16,7 @@ describe("deadlines of runs", () => {
   });
 
   test("are announced before each run, seldom while the operation stays the same", async () => {
-    const announced: [string, number][] = [];
+    const announced: [string, number, string][] = [];
     let now = 0;
     const announce: Announce = spaceOut(
       (...said) => announced.push(said),
@@ -91,11 +33,14 @@ describe("deadlines of runs", () => {
       canAlign: true,
       encode: note("encode"),
       prefill: note("prefill"),
+      newBatch: () => {
+        throw new Error("no batch");
+      },
       step: note("step"),
       align: note("align"),
       close: note("close"),
     };
-    const watched = announceRuns(model, times, announce);
+    const watched = announceRuns(model, times, announce, () => "a");
     const state = { rows: 1, release() {} };
     await watched.encode(new Float32Array(0), 1);
     await watched.step(state, [1]);
@@ -105,9 +50,9 @@ describe("deadlines of runs", () => {
     expect(ran).toEqual(["encode after 1", "step after 2", "step after 2", "step after 3"]);
     // Each covers what may begin before the next announcement.
     expect(announced).toEqual([
-      ["encode", 2000],
-      ["decode", 2000],
-      ["decode", 2000],
+      ["encode", 2000, "a"],
+      ["decode", 2000, "a"],
+      ["decode", 2000, "a"],
     ]);
   });
 });

@@ -1,0 +1,79 @@
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { PcmFile } from "../audio/pcm-file.ts";
+import { buildSileroGraph, CONTEXT_SAMPLES, FRAMES, MEMORY, WINDOW_SAMPLES, writeFrames } from "./silero-graph.ts";
+
+const FRAME_NUMBERS = 256;
+/** Windows of one run: about 16 seconds of audio, some megabytes. */
+const WINDOWS_PER_RUN = 500;
+
+/** Says how probable speech is in each window of 512 samples (32 ms) of a file, by Silero's network. Close it. */
+export class SpeechDetector {
+  readonly #session: InferenceSession;
+
+  static async open(intraOpThreads = 1): Promise<SpeechDetector> {
+    const session = await InferenceSession.create(await buildSileroGraph(), {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: intraOpThreads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+    });
+    return new SpeechDetector(session);
+  }
+
+  private constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  /**
+   * Probabilities of the windows from sample `from` up to `to`, the last one filled up with zeros. Reads the file in
+   * blocks: what is in memory does not grow with it, but for four bytes a window. `running` is awaited before each run.
+   */
+  async probabilities(
+    pcm: Pick<PcmFile, "read">,
+    from: number,
+    to: number,
+    signal: AbortSignal,
+    running: () => Promise<void> | void = () => {},
+  ): Promise<Float32Array> {
+    const count = Math.max(0, Math.ceil((to - from) / WINDOW_SAMPLES));
+    const probabilities = new Float32Array(count);
+    let hidden: Tensor = new Tensor("float32", new Float32Array(MEMORY), [1, 1, MEMORY]);
+    let cell: Tensor = new Tensor("float32", new Float32Array(MEMORY), [1, 1, MEMORY]);
+    const samples = new Float32Array(CONTEXT_SAMPLES + WINDOWS_PER_RUN * WINDOW_SAMPLES);
+    const frames = new Float32Array(WINDOWS_PER_RUN * FRAMES * FRAME_NUMBERS);
+    for (let done = 0; done < count; done += WINDOWS_PER_RUN) {
+      signal.throwIfAborted();
+      const windows = Math.min(WINDOWS_PER_RUN, count - done);
+      const start = from + done * WINDOW_SAMPLES;
+      // What the block before ended with is this one's context; before the beginning there was nothing.
+      samples.copyWithin(0, WINDOWS_PER_RUN * WINDOW_SAMPLES);
+      samples.fill(0, CONTEXT_SAMPLES);
+      samples.set(finite(await pcm.read(start, Math.min(windows * WINDOW_SAMPLES, to - start))), CONTEXT_SAMPLES);
+      for (let i = 0; i < windows; i++) {
+        writeFrames(samples, CONTEXT_SAMPLES + i * WINDOW_SAMPLES, frames, i * FRAMES * FRAME_NUMBERS);
+      }
+      await running();
+      const rows = windows * FRAMES;
+      const feeds = {
+        frames: new Tensor("float32", frames.subarray(0, rows * FRAME_NUMBERS), [rows, FRAME_NUMBERS]),
+        hidden,
+        cell,
+      };
+      const output = await this.#session.run(feeds);
+      probabilities.set(output.probabilities.data as Float32Array, done);
+      hidden = output.next_hidden as Tensor;
+      cell = output.next_cell as Tensor;
+    }
+    return probabilities;
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+/** The recurrent layer would never forget a sample that is no number. */
+function finite(samples: Float32Array): Float32Array {
+  for (let i = 0; i < samples.length; i++) if (samples[i] - samples[i] !== 0) samples[i] = 0;
+  return samples;
+}

@@ -1,0 +1,198 @@
+import { describe, expect, test } from "@jest/globals";
+import { SharedModel } from "../src/runtime/shared-model.ts";
+import type { DecoderBatch, DecoderRow } from "../src/sessions/decoder-batch.ts";
+import type { WhisperModel } from "../src/sessions/whisper-model.ts";
+import { chooseBest } from "../src/whisper/choose-token.ts";
+import type { DecodeRequest, WindowDecoder } from "../src/whisper/window-decoder.ts";
+
+const END = 0;
+const VOCABULARY = 10;
+const never = new AbortController().signal;
+
+type Row = DecoderRow & { slot: number; done: boolean; text: number; said: number };
+
+/**
+ * A model whose windows say what their features name: `[text, length]` is the token `text`, `length` times. Writes down
+ * what it was asked for; `fail` may refuse.
+ */
+function scripted({ maxBatch = 4, advances = true, fail = (_operation: string, _rows: number) => {} } = {}) {
+  const log: string[] = [];
+  const newBatch = (): DecoderBatch => {
+    const rows: Row[] = [];
+    const next = (row: Row) => (row.said >= Math.floor(row.text / 10) ? END : row.text % 10);
+    const logitsOf = (token: number) => Array.from({ length: VOCABULARY }, (_, i) => (i === token ? 9 : 0));
+    const batch: DecoderBatch = {
+      rows,
+      async join(joining) {
+        fail("join", rows.length + joining.length);
+        log.push(`join ${joining.length}`);
+        return joining.map(({ audio }) => {
+          const text = (audio as unknown as { text: number }).text;
+          const row: Row = { slot: rows.length, last: 0, done: false, text, said: 0 };
+          rows.push(row);
+          return { row, logits: Float32Array.from([...Array(VOCABULARY).fill(0), ...logitsOf(next(row))]) };
+        });
+      },
+      begin(row, token) {
+        (row as Row).done = token === END;
+      },
+      async step() {
+        fail("step", rows.length);
+        log.push(`step ${rows.length}`);
+        for (const row of rows) row.said++;
+        return Float32Array.from(rows.flatMap((row) => logitsOf(next(row))));
+      },
+      leave(row) {
+        const last = rows.pop() as Row;
+        if (last !== row) {
+          last.slot = row.slot;
+          rows[row.slot] = last;
+        }
+      },
+      reorder() {},
+    };
+    if (advances) {
+      batch.advance = async (rounds) => {
+        fail("advance", rows.length);
+        log.push(`advance ${rows.length}`);
+        return rows.map((row) => {
+          const tokens: number[] = [];
+          for (let i = 0; i < rounds && !row.done; i++) {
+            row.said++;
+            tokens.push(next(row));
+            row.done = tokens.at(-1) === END;
+          }
+          return { tokens, logProbabilities: tokens.map(() => -0.1) };
+        });
+      };
+    }
+    return batch;
+  };
+  const model: WhisperModel = {
+    maxBatch,
+    canAlign: true,
+    async encode(mel) {
+      fail("encode", 1);
+      log.push(`encode ${mel[0]}`);
+      return { batch: 1, text: mel[0], release() {} } as never;
+    },
+    async prefill() {
+      return { state: { rows: 1, release() {} }, logits: new Float32Array(VOCABULARY) };
+    },
+    newBatch,
+    async step() {
+      throw new Error("not asked for");
+    },
+    async align() {
+      throw new Error("no alignment today");
+    },
+    async close() {},
+  };
+  return { shared: new SharedModel(model), log };
+}
+
+const request = (more: Partial<DecodeRequest> = {}): DecodeRequest => ({
+  ...{ prompt: [1], startPosition: 0, rules: [], inGraph: { suppress: new Float32Array(VOCABULARY) } },
+  ...{ choose: () => chooseBest, maximumTokens: 100, endOfText: END },
+  ...more,
+});
+
+/** A window's text: the token's digit, `length` times. */
+async function hear(lane: WindowDecoder, text: number, signal = never, more: Partial<DecodeRequest> = {}) {
+  const window = await lane.encode(async () => Float32Array.of(text), signal);
+  try {
+    return (await lane.decode(window, request(more), signal)).tokens;
+  } finally {
+    window.release();
+  }
+}
+const said = (text: number) => Array(Math.floor(text / 10)).fill(text % 10);
+const outOfMemory = () => new Error("Failed to allocate memory for requested buffer");
+
+describe("a model that requests share", () => {
+  test.each([true, false])(
+    "says the same for a window alone, joined, and in any order (graph chooses: %s)",
+    async (advances) => {
+      const texts = [35, 4, 121, 502, 13, 74, 8, 1006].map((text) => Math.min(text, 306));
+      const alone: number[][] = [];
+      for (const text of texts) alone.push(await hear(scripted({ advances }).shared.lane("a"), text));
+      expect(alone).toEqual(texts.map(said));
+      for (const order of [texts, texts.toReversed()]) {
+        const { shared, log } = scripted({ advances });
+        const lane = shared.lane("a");
+        expect(await Promise.all(order.map((text) => hear(lane, text)))).toEqual(order.map(said));
+        // Windows did share runs.
+        expect(log.some((line) => /(advance|step) [34]/.test(line))).toBe(true);
+      }
+    },
+  );
+
+  test("serves a short request between the windows of a long one", async () => {
+    const { shared, log } = scripted({ maxBatch: 2 });
+    const long = shared.lane("long");
+    const windows = Array.from({ length: 12 }, () => hear(long, 205));
+    const short = hear(shared.lane("short"), 37);
+    expect(await short).toEqual(said(37));
+    const before = log.indexOf("encode 37");
+    expect(log.slice(0, before).filter((line) => line.startsWith("encode")).length).toBeLessThanOrEqual(3);
+    await Promise.all(windows);
+  });
+
+  test("drops the rows of a cancelled request, and the others do not notice", async () => {
+    const { shared, log } = scripted();
+    const controller = new AbortController();
+    const cancelled = hear(shared.lane("a"), 990, controller.signal);
+    const waiting = hear(shared.lane("a"), 20, controller.signal);
+    const other = hear(shared.lane("b"), 305);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    controller.abort(new Error("cancelled"));
+    await expect(cancelled).rejects.toThrow("cancelled");
+    await expect(waiting).rejects.toThrow("cancelled");
+    expect(await other).toEqual(said(305));
+    expect(log.at(-1)).toBe("advance 1");
+  });
+
+  test("goes on with half as many rows when memory runs out", async () => {
+    const fail = (operation: string, rows: number) => {
+      if (operation !== "encode" && rows > 1) throw outOfMemory();
+    };
+    const { shared } = scripted({ fail });
+    const lane = shared.lane("a");
+    expect(await Promise.all([35, 46, 57].map((text) => hear(lane, text)))).toEqual([35, 46, 57].map(said));
+    expect(shared.width).toBe(1);
+  });
+
+  test("fails who is concerned where one row is too much, and only those", async () => {
+    const broken = scripted({
+      fail: () => {
+        throw outOfMemory();
+      },
+    });
+    await expect(hear(broken.shared.lane("a"), 35)).rejects.toThrow("allocate");
+    let runs = 0;
+    const { shared } = scripted({
+      fail: (operation) => {
+        if (operation === "advance" && runs++ === 0) throw new Error("broken once");
+      },
+    });
+    await expect(hear(shared.lane("a"), 35)).rejects.toThrow("broken once");
+    expect(await hear(shared.lane("a"), 35)).toEqual(said(35));
+    const lane = shared.lane("b");
+    const window = await lane.encode(async () => Float32Array.of(35), never);
+    await expect(lane.align(window, [1], [], 5, never)).rejects.toThrow("no alignment today");
+    expect(await lane.logitsAfter(window, [1], never)).toHaveLength(VOCABULARY);
+    window.release();
+    window.release();
+    await expect(lane.encode(async () => Promise.reject(new Error("no samples")), never)).rejects.toThrow("no samples");
+  });
+
+  test("ends a text at its maximum, and one that goes round in circles", async () => {
+    const { shared } = scripted();
+    expect(await hear(shared.lane("a"), 995, never, { maximumTokens: 5 })).toHaveLength(5);
+    const window = await shared.lane("a").encode(async () => Float32Array.of(995), never);
+    const isLoop = (tokens: readonly number[]) => tokens.length >= 24;
+    const raw = await shared.lane("a").decode(window, request({ isLoop }), never);
+    expect(raw.looped).toBe(true);
+    expect(raw.tokens).toHaveLength(24);
+  });
+});
