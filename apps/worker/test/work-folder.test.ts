@@ -59,3 +59,16 @@ test("a worker whose disk is full takes no job, and the job waits uncharged", as
     await box.close();
   }
 });
+
+test("a worker whose clock is ahead takes nobody for dead", async () => {
+  const name = `other-host~${process.pid}~living`;
+  await leaveFolder(name);
+  const now = Date.now;
+  Date.now = () => now() + 3_600_000;
+  try {
+    await (await openWorkFolder(data, makeWorkerId("ahead"))).touch();
+  } finally {
+    Date.now = now;
+  }
+  expect(await readdir(join(data, "tmp"))).toContain(name);
+});

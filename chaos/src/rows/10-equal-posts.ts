@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Row, scaled } from "../row.ts";
 import { openStage, type Stage } from "../stage/open-stage.ts";
 
@@ -30,7 +31,7 @@ export const equalPosts: Row = {
           recovered: 0,
         },
         ...{ unexpected, faults: one.length + keys.length },
-        notes: [`${first + many} answers were replays`],
+        notes: [`${first.replays + many.replays} answers were replays, ${first.again + many.again} said to come again`],
       };
     } finally {
       await stage.close();
@@ -38,15 +39,22 @@ export const equalPosts: Row = {
   },
 };
 
-/** Posts all keys at once; returns how many answers were replays. */
-async function race(stage: Stage, keys: string[], unexpected: string[]): Promise<number> {
+/** Posts all keys at once; returns how many answers were replays, and how many said to come again. */
+async function race(stage: Stage, keys: string[], unexpected: string[]) {
+  let again = 0;
   const jobOf = new Map<string, string>();
   let replays = 0;
   const post = async (key: string, replica: number): Promise<void> => {
     const headers = { "content-type": "application/json", "idempotency-key": key };
     const body = JSON.stringify({ url: stage.audioUrl, recording_id: key });
     const answer = await stage.call("/api/v1/transcribe", { method: "POST", headers, body }, replica);
-    if (answer.status === 409 && answer.headers.has("retry-after")) return await post(key, replica);
+    // Told to come again: an equal post is under way, or a thousand at once are more than the pools hold.
+    if ((answer.status === 409 || answer.status === 503) && answer.headers.has("retry-after")) {
+      await answer.text();
+      again += 1;
+      await sleep(200);
+      return await post(key, replica);
+    }
     if (answer.status !== 202) return void unexpected.push(`${key}: ${answer.status} ${await answer.text()}`);
     const { job_id: id } = (await answer.json()) as { job_id: string };
     if (answer.headers.get("idempotency-replayed") === "true") replays += 1;
@@ -55,5 +63,5 @@ async function race(stage: Stage, keys: string[], unexpected: string[]): Promise
     jobOf.set(key, id);
   };
   await Promise.all(keys.map(post));
-  return replays;
+  return { replays, again };
 }
