@@ -102,7 +102,7 @@ const upload = async (fields: Record<string, string>) => {
 test(`a load of ${JOBS} jobs moves every documented metric, and shows no other`, async () => {
   const scrapes = [await scrape()];
   // Long enough to be under way at a scrape: one is taken from its worker, one is watched.
-  const watched = await submit({ windows: 8, delay_ms: 500 });
+  const watched = await submit({ windows: 30, delay_ms: 500 });
   const stream = await call(`/api/v1/jobs/${watched}/events`);
   await waitFor(async () => ((await status(watched)) === "processing" ? true : null), {
     timeoutMs: 20_000,
