@@ -11,6 +11,8 @@ const PENALTY = 1.9;
  * criterion, made for data that a Gaussian fits, does not expect. Per frame of the harmonic mean of both counts, halved.
  */
 const SELF_DIFFERENCE = 1;
+/** In long recordings that alone decides: one speaker's halves differ by up to about this, two speakers by more. */
+const LONG_SELF_DIFFERENCE = 2;
 
 /**
  * Joins the two most alike again and again while one Gaussian explains both nearly as well as two (agglomerative
@@ -25,8 +27,10 @@ export function mergeSpeakers(
   const frames = parts.reduce((sum, { count }) => sum + count, 0);
   const parameters = dimensions + (dimensions * (dimensions + 1)) / 2;
   const penalty = (PENALTY * parameters * Math.log(Math.max(frames, 2))) / 2;
-  const cost = (a: FrameStatistics, b: FrameStatistics) =>
-    a.ratioTo(b) - penalty - (SELF_DIFFERENCE * a.count * b.count) / (a.count + b.count);
+  const cost = (a: FrameStatistics, b: FrameStatistics) => {
+    const shared = (a.count * b.count) / (a.count + b.count);
+    return a.ratioTo(b) - Math.max(penalty + SELF_DIFFERENCE * shared, LONG_SELF_DIFFERENCE * shared);
+  };
 
   const clusters = [...parts];
   const members = parts.map((_, i) => [i]);
