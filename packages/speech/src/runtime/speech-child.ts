@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { sessionEnvironment } from "../sessions/session-environment.ts";
 import type { FromChild, ThreadSettings, ToChild } from "./messages.ts";
 
 export type SpeechChildEvents = {
@@ -32,6 +33,7 @@ export class SpeechChild {
     this.#child = fork(fileURLToPath(new URL("./child-main.ts", import.meta.url)), [], {
       // The parent's own flags (debugger, test runner) are not the child's.
       execArgv: [],
+      env: sessionEnvironment(),
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     this.#silence = setInterval(() => {

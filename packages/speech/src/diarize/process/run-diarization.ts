@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { sessionEnvironment } from "../../sessions/session-environment.ts";
 import { SpeechError, type SpeechErrorCode } from "../../speech-error.ts";
 import type { Diarization, DiarizationMessage, DiarizationRequest } from "./diarization.ts";
 
@@ -25,7 +26,11 @@ export function diarize(request: DiarizationRequest, options: DiarizationOptions
   const { signal, onProgress = () => {}, silenceMs = 120_000, childPath = CHILD } = options;
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = fork(childPath, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "advanced" });
+    const child = fork(childPath, [], {
+      env: sessionEnvironment(),
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      serialization: "advanced",
+    });
     let lastWords = "";
     let silence: NodeJS.Timeout | undefined;
     const end = (settle: () => void) => {
