@@ -11,7 +11,6 @@ export const QUEUE_NAMES = {
 
 /** A message carries an id only; later fields must be optional, so that old and new replicas run side by side. */
 export const messageSchema = z.object({ id: z.uuid() });
-type Message = z.output<typeof messageSchema>;
 
 /** BullMQ keeps an id that it has seen as long as the message lives, so each sending has an id of its own. */
 export function messageId(row: { id: string; dispatch: number }): string {

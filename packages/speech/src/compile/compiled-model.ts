@@ -4,7 +4,7 @@ import { openSession, type SessionSettings } from "../sessions/open-session.ts";
 import type { Alignment, DecoderState, EncodedAudio, WhisperModel } from "../sessions/whisper-model.ts";
 import { SpeechError } from "../speech-error.ts";
 import type { CompiledFiles } from "./compile-model.ts";
-import { type BatchRow, type CrossTensors, type DecoderShape, RowBatch } from "./row-batch.ts";
+import { type CrossTensors, type DecoderShape, RowBatch } from "./row-batch.ts";
 
 type CompiledAudio = EncodedAudio & CrossTensors & { released: boolean };
 type CompiledState = DecoderState & { batch: RowBatch };

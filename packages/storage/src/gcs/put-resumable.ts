@@ -44,7 +44,11 @@ export async function putResumable(
 async function putAtOnce(file: File, bytes: Buffer, options: PutOptions): Promise<string> {
   limitChunks(file);
   const upload = file.createWriteStream({ resumable: false, ...about(options) });
-  await pipeline(Readable.from([bytes], { objectMode: false }), upload, options.signal ? { signal: options.signal } : {});
+  await pipeline(
+    Readable.from([bytes], { objectMode: false }),
+    upload,
+    options.signal ? { signal: options.signal } : {},
+  );
   return String(file.metadata.generation);
 }
 

@@ -129,7 +129,7 @@ export function nearestSpeaker(embedding: Float32Array, { count, values }: Centr
   return best;
 }
 
-export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [product, lengthA, lengthB] = [0, 0, 0];
   for (let d = 0; d < a.length; d++) {
     product += a[d] * b[d];
