@@ -17,5 +17,5 @@ export default {
   testPathIgnorePatterns: ["/node_modules/", ...selectTests()],
   modulePathIgnorePatterns: ["<rootDir>/.scribe/", "<rootDir>/.tsbuild/"],
   reporters: ["default", "<rootDir>/scripts/closing-line-reporter.mjs"],
-  testTimeout: 30_000,
+  testTimeout: 120_000,
 };

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, delimiter, join } from "node:path";
 
 /** Programs that suites named `*.tools.test.ts` start. */
-const TOOLS = ["redis-server", "promtool", "prometheus", "pg_dump"];
+const TOOLS = ["redis-server", "promtool", "prometheus", "pg_dump", "sctk", "curl", "python3"];
 
 const onPath = (tool) => (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, tool)));
 

@@ -6,7 +6,6 @@ const RATE = 16_000;
 const FRAME_STEP = 270;
 const FRAME_SPAN = 991;
 
-const frameTime = (frame: number): number => (frame * FRAME_STEP) / RATE;
 /** The middle of what a frame sees. */
 export const frameMiddle = (frame: number): number => (frame * FRAME_STEP + FRAME_SPAN / 2) / RATE;
 
