@@ -70,7 +70,7 @@ describe("keys", () => {
     [{ name: "x", scopes: [] }, "scopes"],
     [{ name: "x", scopes: ["root"] }, "scopes.0"],
     [{ name: "x", scopes: ["read"], expires_at: "2001-01-01T00:00:00Z" }, "expires_at"],
-    [{ name: "x", scopes: ["read"], limits: {} }, "limits"],
+    [{ name: "x", scopes: ["read"], limits: 5 }, "limits"],
   ])("%j is 400", async (json, path) => {
     expect(paths(await expectProblem(await make(json), 400, "invalid_request"))).toEqual([path]);
   });

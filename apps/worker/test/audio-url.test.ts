@@ -38,11 +38,11 @@ describe("audio at a URL", () => {
     expect(await box.row(id)).toMatchObject({
       status: "completed",
       duration: 2,
-      audioKey: `audio/${tenantId}/${id}/source`,
+      audioKey: `audio/${tenantId}/${id}/source-1`,
       audioSha256: SHA256,
       audioBytes: AUDIO.length,
     });
-    expect(await box.storage.stat(`audio/${tenantId}/${id}/source`)).toMatchObject({ bytes: AUDIO.length });
+    expect(await box.storage.stat(`audio/${tenantId}/${id}/source-1`)).toMatchObject({ bytes: AUDIO.length });
     expect((await box.jobs.transcript(id))!.text).toBe("Part 1. Part 2.");
   });
 
