@@ -34,19 +34,21 @@ export function findLoop(tokens: readonly number[]): number | undefined {
 
 /** A segment counts as silent where less of it than this is speech. */
 const LEAST_SPEECH = 0.1;
+/** Small models place their text this far beside where it is said. */
+const MISPLACED_SECONDS = 0.5;
 
 /** Drops segments in which hardly any speech was found. `speechSeconds` says how much of a stretch is speech. */
 export function dropSilent(
   segments: readonly SpeechSegment[],
   speechSeconds: (start: number, end: number) => number,
 ): SpeechSegment[] {
-  return segments.filter(({ start, end }) => speechSeconds(start, end) >= LEAST_SPEECH * (end - start));
+  return segments.filter(({ start, end }) => aboutSpoken(speechSeconds, start, end) >= LEAST_SPEECH * (end - start));
 }
 
 /** Words that a segment's plausibility is judged by. */
 const JUDGED_WORDS = 8;
 /** An implausible segment is believed where so much of it is speech. */
-const DOUBTED_SPEECH = 0.5;
+const DOUBTED_SPEECH = 0.2;
 /** Silence on both sides that makes an implausible segment an invented one. */
 const ISOLATION_SECONDS = 2;
 const PUNCTUATION = /^[\p{P}\p{S}\s]+$/u;
@@ -84,10 +86,15 @@ export function dropAnomalies(
   const anomalous = segments.map(isAnomalous);
   return segments.filter((segment, i) => {
     if (!anomalous[i]) return true;
-    if (speechSeconds)
-      return speechSeconds(segment.start, segment.end) >= DOUBTED_SPEECH * (segment.end - segment.start);
+    if (speechSeconds) {
+      return aboutSpoken(speechSeconds, segment.start, segment.end) >= DOUBTED_SPEECH * (segment.end - segment.start);
+    }
     const before = segments.slice(0, i).findLast((_, k) => !anomalous[k])?.end ?? start;
     const after = segments.find((_, k) => k > i && !anomalous[k])?.start ?? end;
     return segment.start - before < ISOLATION_SECONDS || after - segment.end < ISOLATION_SECONDS;
   });
+}
+
+function aboutSpoken(speechSeconds: (start: number, end: number) => number, start: number, end: number): number {
+  return speechSeconds(start - MISPLACED_SECONDS, end + MISPLACED_SECONDS);
 }
