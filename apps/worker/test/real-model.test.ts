@@ -48,18 +48,18 @@ describe("the bundled model behind a worker", () => {
     const disturbed = await submit(sample.bytes);
     const leaving = { ...parts, held: createHeldJobs() };
     const work = box.work(disturbed.id, leaving);
-    await waitFor(async () => (await box.row(disturbed.id)).checkpoint !== null);
+    await waitFor(async () => (await box.row(disturbed.id)).checkpoint !== null, { timeoutMs: 60_000 });
     leaving.held.stopAll("shutdown");
     expect(["handed_back", "completed"]).toContain(await work);
     await box.work(disturbed.id, parts);
     expect(await box.jobs.transcript(disturbed.id)).toEqual(undisturbed);
-  }, 60_000);
+  }, 180_000);
 
   test("hears nothing in silence", async () => {
     const { id } = await submit(makeWav({ seconds: 65 }));
     expect(await box.work(id, parts)).toBe("completed");
     expect(await box.jobs.transcript(id)).toMatchObject({ text: "", segments: [], duration: 65 });
-  }, 60_000);
+  }, 180_000);
 
   test("is followed by another process when its own is killed, and the job is not charged", async () => {
     const { id } = await submit(sampleDialogue().bytes);
@@ -69,7 +69,7 @@ describe("the bundled model behind a worker", () => {
     expect(await work).toBe("handed_back");
     expect(await box.row(id)).toMatchObject({ attempts: 0, childDeaths: 1, runAlone: true });
     expect(await box.work(id, parts)).toBe("completed");
-  }, 60_000);
+  }, 180_000);
 
   test("is let go at once by a job that is cancelled", async () => {
     const { id } = await submit(makeWav({ seconds: 600, signal: (t) => Math.sin(t * 2000) * 0.3 }));
@@ -80,5 +80,5 @@ describe("the bundled model behind a worker", () => {
     parts.held.stopJob(id, "cancelled");
     expect(await work).toBe("dropped");
     expect(performance.now() - before).toBeLessThan(2000);
-  }, 60_000);
+  }, 180_000);
 });

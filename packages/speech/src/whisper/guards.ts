@@ -1,7 +1,7 @@
 import type { SpeechSegment, SpeechWord } from "../speech-events.ts";
 
 /** Which of the guards against invented text are on. */
-export type Guards = {
+type Guards = {
   /** A text that goes round in circles is ended and cut. */
   loops: boolean;
   /** A segment where no speech was found is dropped; needs voice activity detection. */
@@ -57,7 +57,7 @@ const PUNCTUATION = /^[\p{P}\p{S}\s]+$/u;
  * How implausible a word is: improbable, or said in no time or far too slowly. The figures are those of the
  * reference's rule for invented text in silence.
  */
-export function wordAnomaly({ start, end, probability }: SpeechWord): number {
+function wordAnomaly({ start, end, probability }: SpeechWord): number {
   const length = end - start;
   let score = probability < 0.15 ? 1 : 0;
   if (length < 0.133) score += (0.133 - length) * 15;
