@@ -1,15 +1,5 @@
 import type { SpeechSegment, SpeechWord } from "../speech-events.ts";
 
-/** Which of the guards against invented text are on. */
-type Guards = {
-  /** A text that goes round in circles is ended and cut. */
-  loops: boolean;
-  /** A segment where no speech was found is dropped; needs voice activity detection. */
-  silence: boolean;
-  /** A segment of implausible words with silence around it is dropped; needs word times. */
-  anomalies: boolean;
-};
-
 /** A loop: so many tokens in all, and so many times the same. */
 const LOOP_TOKENS = 24;
 const LOOP_REPEATS = 4;
