@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { type GcsStandIn, startGcsStandIn, startProcess, waitFor } from "@scribe/testing";
@@ -82,7 +83,7 @@ describe("GCS alone", () => {
   });
 
   test("what a killed process left is no object and counts for nothing", async () => {
-    const child = startProcess(new URL("./put-forever.ts", import.meta.url).pathname, {
+    const child = startProcess(join(import.meta.dirname, "put-forever.ts"), {
       GCS_SERVER: JSON.stringify({ endpoint: server.endpoint, bucket: server.bucket }),
     });
     await waitFor(() => server.sessions()[0]?.bytes ?? 0, { what: "a chunk", timeoutMs: 15_000 });

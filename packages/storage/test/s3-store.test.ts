@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { type S3Server, startProcess, startS3Server, waitFor } from "@scribe/testing";
@@ -75,7 +76,7 @@ describe("S3 alone", () => {
   });
 
   test("what a killed process left is swept once it is old, and what is under way stays", async () => {
-    const child = startProcess(new URL("./put-forever.ts", import.meta.url).pathname, {
+    const child = startProcess(join(import.meta.dirname, "put-forever.ts"), {
       S3_SERVER: JSON.stringify({ ...server, requests: [] }),
     });
     await waitFor(() => server.uploads()[0]?.parts.size ?? 0, { what: "a part", timeoutMs: 15_000 });
