@@ -20,7 +20,7 @@ test("the commands of the API guide run as they stand", async () => {
   const script = [...guide.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((match) => match[1]).join("\n");
   // Problems are answers too: `--fail-with-body` makes them failures.
   const strict = script.replaceAll("curl -s", "curl --fail-with-body -s");
-  const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", strict], {
+  const { stdout } = await promisify(execFile)("bash", ["--norc", "-euo", "pipefail", "-c", strict], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, SCRIBE_URL: stack.url, SCRIBE_KEY: stack.key },
     timeout: 60_000,
