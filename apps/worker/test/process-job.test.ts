@@ -27,7 +27,11 @@ const slow = { ...quick, delay_ms: 0 };
 describe("a job", () => {
   test("goes from an upload to its transcript, and leaves nothing on disk", async () => {
     const audio = makeWav({ seconds: 12.5, sampleRate: 8000, signal: tone(440) });
-    const { id } = await box.upload(audio, { window_seconds: 5, text: "Part {n}." });
+    const { id } = await box.upload(
+      audio,
+      { window_seconds: 5, text: "Part {n}." },
+      { webhookUrl: "http://example.com/hook", webhookEvents: ["job.completed"] },
+    );
     expect(await box.work(id)).toBe("completed");
     const job = await box.row(id);
     expect(job).toMatchObject({ status: "completed", progress: 100, duration: 12.5, warnings: [], attempts: 0 });
@@ -39,7 +43,7 @@ describe("a job", () => {
       [2, 10, 12.5],
     ]);
     expect(transcript!.segments[0]!.words!.map(({ word }) => word)).toEqual(["Part", "1."]);
-    expect(box.pokes).toContain("transcription");
+    expect(box.pokes).toContain("webhooks");
   });
 
   test("whose bytes came past the API is hashed when they are first read", async () => {
