@@ -1,35 +1,29 @@
-import type { Readable } from "node:stream";
 import { type FieldProblem, isUnsafeText, RequestError } from "@scribe/domain";
-import { SNIFF_BYTES, type SniffedMedia, sniffMedia } from "@scribe/media";
-import type { BlobStore } from "@scribe/storage";
 import busboy, { type Busboy } from "busboy";
 import type { Request } from "express";
-import { freePassedBuffers } from "./free-passed-buffers.ts";
 import { type UploadPace, watchUploadPace } from "./limits/watch-upload-pace.ts";
+import { type MediaTarget, type StoredMedia, storeMedia } from "./store-media.ts";
 
 /** No field is longer than a long prompt in UTF-8, or 16 KiB of metadata; all names of ours are short. */
 const LIMITS = { fieldNameSize: 64, fieldSize: 64 * 1024, files: 1, headerPairs: 32 } as const;
 /** What fields and boundaries may add to the file's size. */
 const FORM_OVERHEAD_BYTES = 1024 * 1024;
+const NO_FIELDS: ReadonlyMap<string, string> = new Map();
 
-export interface UploadTarget {
-  storage: BlobStore;
-  key: string;
-  maxBytes: number;
+export interface UploadTarget extends MediaTarget {
   /** An upload whose sender is silent for this long is given up. */
   idleMs: number;
   pace: UploadPace;
   maxFields: number;
+  /** Whether `name[]` may come again and again, as some services' clients send lists. */
+  lists?: boolean;
   /** Called with the fields that came before the file, before its first byte is read; what it throws ends the upload. */
   checkFields: (fields: ReadonlyMap<string, string>) => void;
 }
 
-export interface StoredUpload {
+export interface StoredUpload extends StoredMedia {
+  /** Of a list that came as `name[]`, its items as JSON. */
   fields: ReadonlyMap<string, string>;
-  media: SniffedMedia;
-  bytes: number;
-  /** Hex. */
-  sha256: string;
 }
 
 /**
@@ -51,14 +45,21 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
     failed.reject(error);
   };
   const fields = new Map<string, string>();
-  let stored: Promise<Omit<StoredUpload, "fields">> | undefined;
+  const lists = new Map<string, string[]>();
+  let stored: Promise<StoredMedia> | undefined;
 
   form.on("field", (name: string | undefined, value, info) => {
-    const problem = fieldProblem(name, value, info, fields);
+    const list = target.lists && name?.endsWith("[]") ? (lists.get(name) ?? []) : null;
+    const problem = fieldProblem(name, value, info, list === null ? fields : NO_FIELDS);
     if (problem) fail(wrongField(problem));
     else if (fields.size === target.maxFields)
       fail(new RequestError("invalid_request", "The form has too many fields."));
-    else fields.set(name as string, value);
+    else if (list === null) fields.set(name as string, value);
+    else {
+      list.push(value);
+      lists.set(name as string, list);
+      fields.set(name as string, JSON.stringify(list));
+    }
   });
   form.on("file", (name: string | undefined, file) => {
     // Destroying the form destroys the file, too, and its error is the form's.
@@ -67,7 +68,7 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
       if (name !== "file")
         throw wrongField({ path: name ?? "", message: "is not a known part; the file goes into `file`" });
       target.checkFields(fields);
-      stored = store(file, target, stop.signal);
+      stored = storeMedia(file, target, stop.signal);
       stored.catch(fail);
     } catch (error) {
       fail(error as Error);
@@ -128,43 +129,6 @@ function openForm(request: Request, maxFields: number): Busboy {
   } catch (cause) {
     throw new RequestError("invalid_request", "The form's `Content-Type` names no boundary.", { cause });
   }
-}
-
-async function store(file: Readable, { storage, key, maxBytes }: UploadTarget, signal: AbortSignal) {
-  const { head, rest } = await peek(file, SNIFF_BYTES);
-  signal.throwIfAborted();
-  if (head.length === 0) throw wrongField({ path: "file", message: "is empty" });
-  const media = sniffMedia(head);
-  if (media === null) {
-    throw new RequestError("unsupported_media", "The file is no audio or video that is known here.", {
-      errors: [{ path: "file", message: "is no audio or video" }],
-    });
-  }
-  const { bytes, sha256 } = await storage.put(key, freePassedBuffers(rest), {
-    maxBytes,
-    signal,
-    contentType: media.contentType,
-  });
-  return { media, bytes, sha256 };
-}
-
-/** The stream's first bytes, and the whole of it again. */
-async function peek(file: Readable, count: number): Promise<{ head: Buffer; rest: AsyncIterable<Uint8Array> }> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const iterator = file[Symbol.asyncIterator]();
-  while (bytes < count) {
-    const { value, done } = await iterator.next();
-    if (done) break;
-    chunks.push(value);
-    bytes += value.length;
-  }
-  const head = Buffer.concat(chunks, bytes);
-  async function* rest() {
-    yield head;
-    yield* { [Symbol.asyncIterator]: () => iterator };
-  }
-  return { head, rest: rest() };
 }
 
 function fieldProblem(

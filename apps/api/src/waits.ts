@@ -12,6 +12,10 @@ export interface Waits {
   streamCommentMs: number;
   /** A reader of events whose socket is full. */
   slowReaderMs: number;
+  /** With the headers of an answer that another service's client waits for; their clients give up after a minute. */
+  foreignHeadersMs: number;
+  /** Between the bytes that keep such an answer's connection from looking dead. */
+  foreignFillerMs: number;
 }
 
 export const WAITS: Waits = {
@@ -21,4 +25,6 @@ export const WAITS: Waits = {
   bodyMs: 30_000,
   streamCommentMs: 15_000,
   slowReaderMs: 30_000,
+  foreignHeadersMs: 45_000,
+  foreignFillerMs: 15_000,
 };

@@ -5,9 +5,12 @@ const TITLES = {
   http: "The API",
   limits: "Limits",
   data: "Data and secrets",
+  accounts: "Accounts",
   jobs: "Jobs and workers",
   outbound: "Reaching out",
   speech: "Speech",
+  providers: "Providers",
+  compat: "Callers of other services",
   logging: "Logs",
   tracing: "Traces",
 } as const satisfies Record<keyof typeof CONCERNS, string>;

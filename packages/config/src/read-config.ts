@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
+import { accountSettings } from "./concerns/accounts.ts";
+import { compatSettings } from "./concerns/compat.ts";
 import { dataSettings } from "./concerns/data.ts";
 import { httpSettings } from "./concerns/http.ts";
 import { jobSettings } from "./concerns/jobs.ts";
 import { limitSettings } from "./concerns/limits.ts";
 import { loggingSettings } from "./concerns/logging.ts";
 import { outboundSettings } from "./concerns/outbound.ts";
+import { providerSettings } from "./concerns/providers.ts";
 import { speechSettings } from "./concerns/speech.ts";
 import { tracingSettings } from "./concerns/tracing.ts";
 import type { Setting, Settings, Values } from "./setting.ts";
@@ -14,9 +17,12 @@ export const CONCERNS = {
   http: httpSettings,
   limits: limitSettings,
   data: dataSettings,
+  accounts: accountSettings,
   jobs: jobSettings,
   outbound: outboundSettings,
   speech: speechSettings,
+  providers: providerSettings,
+  compat: compatSettings,
   logging: loggingSettings,
   tracing: tracingSettings,
 } as const;

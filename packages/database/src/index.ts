@@ -1,3 +1,32 @@
+export type { BatchRow, RefusedLine } from "./batches/batch-row.ts";
+export type { BatchItem, NewBatch } from "./batches/create-batch.ts";
+export { type BatchAtWork, type BatchResult, type TenantBatches, tenantBatches } from "./batches/tenant-batches.ts";
+export { type InvitationRow, tenantInvitations } from "./accounts/invitations.ts";
+export { type Attempt, clearAttempts, countAttempt, type LockOut } from "./accounts/login-attempts.ts";
+export { type MemberRow, tenantMembers } from "./accounts/members.ts";
+export {
+  endSessions,
+  findSession,
+  moveSession,
+  openSession,
+  type Rotated,
+  rotateRefreshToken,
+  type SessionAccess,
+  sessionOfToken,
+} from "./accounts/sessions.ts";
+export {
+  acceptInvitation,
+  createUser,
+  disableUser,
+  findUser,
+  getUser,
+  listUsers,
+  type NewUser,
+  replacePasswordHash,
+  tenantsOfUser,
+  type UserRow,
+  type UserTenant,
+} from "./accounts/users.ts";
 export {
   type ClaimedDelivery,
   claimDelivery,
@@ -12,21 +41,38 @@ export {
   type PingResult,
   tenantDeliveries,
 } from "./deliveries/tenant-deliveries.ts";
+export {
+  type ClaimedEnhancement,
+  claimEnhancement,
+  type EnhancementLease,
+  type FinishedStep,
+  keepStep,
+  renewEnhancement,
+  stillEnhancing,
+} from "./enhancements/claim-enhancement.ts";
+export {
+  completeEnhancement,
+  type EnhancementOutcome,
+  type EnhancementRetry,
+  failEnhancementAttempt,
+  handBackEnhancement,
+} from "./enhancements/end-enhancement.ts";
+export type { EnhancementRow } from "./enhancements/enhancement-row.ts";
+export {
+  type EnhancementFilter,
+  type EnhancementLink,
+  NoTranscript,
+  tenantEnhancements,
+  type WantedEnhancement,
+} from "./enhancements/tenant-enhancements.ts";
 export { durabilityWarnings } from "./durability.ts";
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from "./embedded/start-embedded-postgres.ts";
-export {
-  type Allowance,
-  AllowanceExceeded,
-  type Idempotency,
-  IdempotencyBusy,
-  IdempotencyRace,
-  type KeptAnswer,
-  type NewJob,
-} from "./jobs/create-job.ts";
+export { type Allowance, AllowanceExceeded, type NewJob } from "./jobs/create-job.ts";
+export type { EqualJob } from "./jobs/find-equal-job.ts";
 export {
   type InstanceJob,
   type InstanceJobFilter,
@@ -35,7 +81,8 @@ export {
   readQueueStates,
 } from "./jobs/instance-jobs.ts";
 export type { JobRow, JobSource } from "./jobs/job-row.ts";
-export { readSegments } from "./jobs/read-transcript.ts";
+export { type Idempotency, IdempotencyBusy, IdempotencyRace, type KeptAnswer } from "./jobs/once.ts";
+export { readSegments, readTranscript } from "./jobs/read-transcript.ts";
 export { NotRetryable, type RetryOptions } from "./jobs/retry-job.ts";
 export { type JobFilter, type QueuePosition, type TenantJobs, tenantJobs } from "./jobs/tenant-jobs.ts";
 export type { JobEventRow } from "./jobs/write-events.ts";
@@ -85,6 +132,12 @@ export {
   rotateKey,
   touchKey,
 } from "./tenants/keys.ts";
+export {
+  type ProviderSettingInput,
+  type ProviderSettingRow,
+  readJobAccount,
+  tenantProviders,
+} from "./tenants/provider-settings.ts";
 export { countHit, findKeyCounting, forgetHits, type Hit } from "./tenants/rate-hits.ts";
 export { ENCRYPTED_COLUMNS, rotateSecrets } from "./tenants/rotate-secrets.ts";
 export { ensureTenant, rotateWebhookSecret, type TenantRow, webhookSecrets } from "./tenants/tenants.ts";

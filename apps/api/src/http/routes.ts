@@ -4,6 +4,7 @@ import { getAdminJobs, getAdminQueues } from "./admin-jobs.ts";
 import { deleteAdminKey, getAdminKeys, postAdminKey } from "./admin-keys.ts";
 import { getStorageStats, runCleanup } from "./admin-storage.ts";
 import { getTenants, patchTenant, postTenant } from "./admin-tenants.ts";
+import { openaiRoutes } from "./compat/openai/index.ts";
 import { docs, docsScript } from "./docs.ts";
 import { getEvents } from "./events.ts";
 import { completeFile } from "./files-complete.ts";
@@ -76,4 +77,5 @@ export const routes: readonly Route[] = [
   openapiRoute(() => routes),
   docs,
   docsScript,
+  ...openaiRoutes,
 ];

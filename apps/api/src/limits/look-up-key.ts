@@ -1,6 +1,8 @@
 import { type Database, findKey, findKeyCounting, type Hit, type KeyRow } from "@scribe/database";
 import { hashSecret, type ParsedKey, secretMatches } from "@scribe/domain";
 import type { Request } from "express";
+import { keyShownAt } from "../http/compat/door.ts";
+import { doorOf } from "../http/compat/doors.ts";
 import { type HitCounter, WINDOW_SECONDS } from "./hit-counter.ts";
 import { isLate } from "./wait-for-store.ts";
 
@@ -59,8 +61,10 @@ async function withoutWaiting<T>(first: Promise<T>, second: () => Promise<T>): P
   return await first.catch(second);
 }
 
-/** The key in the headers, or null where there is none that is well-formed. */
+/** The key that a request shows, or null where there is none that is well-formed. */
 export function shownKey(request: Request): string | null {
+  const door = doorOf(request.path);
+  if (door) return keyShownAt(door, request);
   const match = /^Bearer +(\S+) *$/i.exec(request.get("authorization") ?? "");
   return match?.[1] ?? request.get("x-api-key")?.trim() ?? null;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { doorOf } from "../http/compat/doors.ts";
 import { problemSchema } from "../http/problem.ts";
 import type { Answer, Route } from "./route.ts";
 import { namedSchemas } from "./schemas.ts";
@@ -31,7 +32,7 @@ export function buildDocument(routes: readonly Route[], { version, serverUrl }: 
     components: {
       schemas: componentSchemas(),
       securitySchemes: {
-        bearer: { type: "http", scheme: "bearer", description: "`Authorization: Bearer sr_…`" },
+        bearer: { type: "http", scheme: "bearer", description: "`Authorization: Bearer sr_…`, or a user's access token" },
         apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
       },
     },
@@ -39,22 +40,31 @@ export function buildDocument(routes: readonly Route[], { version, serverUrl }: 
 }
 
 function operation(route: Route): Json {
+  const accounts = route.accounts ? "503 where the operator has not set `ACCOUNTS`." : "";
   const scope = route.scope === null ? "" : `Needs a key with scope \`${route.scope}\`.`;
   return {
     operationId: route.operationId,
     summary: route.summary,
-    description: [route.description, scope].filter(Boolean).join("\n\n"),
+    description: [route.description, scope, accounts].filter(Boolean).join("\n\n"),
     tags: [route.tag],
     security: route.scope === null ? [] : [{ bearer: [] }, { apiKey: [] }],
     parameters: parameters(route),
     ...(route.body ? { requestBody: requestBody(route.body) } : {}),
     responses: {
       ...Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, response(answer)])),
-      default: {
-        description: "A problem",
-        content: { "application/problem+json": { schema: schemaOf(problemSchema, "output") } },
-      },
+      default: problem(route),
     },
+  };
+}
+
+/** Behind a front door of another service, errors look as that service's do. */
+function problem({ path }: Route): Json {
+  const door = doorOf(path);
+  if (door)
+    return { description: `An error as ${door.name} tells it`, content: { "application/json": { schema: {} } } };
+  return {
+    description: "A problem",
+    content: { "application/problem+json": { schema: schemaOf(problemSchema, "output") } },
   };
 }
 
@@ -63,7 +73,7 @@ function parameters(route: Route): Json[] {
     name,
     in: "path",
     required: true,
-    schema: { type: "string", format: "uuid" },
+    schema: { type: "string", ...(doorOf(route.path) ? {} : { format: "uuid" }) },
   }));
   const inHeader = Object.entries(route.headers ?? {}).map(([name, description]) => ({
     name,

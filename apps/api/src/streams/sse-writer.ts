@@ -24,6 +24,8 @@ export function openSseWriter(response: Response, signal: AbortSignal, slowMs: n
   return {
     event: (type: string, data: unknown, id?: number) =>
       write(`${id === undefined ? "" : `id: ${id}\n`}event: ${type}\ndata: ${JSON.stringify(data)}\n\n`),
+    /** Without a type, as some clients know them. */
+    data: (data: unknown) => write(`data: ${JSON.stringify(data)}\n\n`),
     comment: (text = "") => write(`: ${text}\n\n`),
     /** What may be lost is not waited for. */
     hasRoom: () => !response.writableNeedDrain,

@@ -1,9 +1,11 @@
 import type { JobStatus, Segment, Transcript } from "@scribe/domain";
 import { type Database, inTransaction } from "../open-database.ts";
-import { createJob, type Idempotency, type KeptAnswer, type NewJob, readKeptAnswer } from "./create-job.ts";
+import { createJob, type NewJob } from "./create-job.ts";
 import { endJob } from "./end-job.ts";
 import { eraseJob } from "./erase-job.ts";
+import { type EqualJob, findEqualJob } from "./find-equal-job.ts";
 import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
+import { type Idempotency, type KeptAnswer, readKeptAnswer } from "./once.ts";
 import { readSegments, readTranscript } from "./read-transcript.ts";
 import { renameJobSpeakers } from "./rename-job-speakers.ts";
 import { type RetryOptions, retryJob } from "./retry-job.ts";
@@ -17,6 +19,7 @@ export interface JobFilter {
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
   recordingId?: string | undefined;
+  batchId?: string | undefined;
 }
 
 export interface QueuePosition {
@@ -39,6 +42,9 @@ export function tenantJobs(db: Database, tenantId: string) {
 
   return {
     create: (job: NewJob, idempotency?: Idempotency): Promise<JobRow> => createJob(db, tenantId, job, idempotency),
+
+    /** A live job that does already what this one would; see `findEqualJob`. */
+    findEqual: (job: EqualJob): Promise<JobRow | null> => findEqualJob(db, tenantId, job),
 
     keptAnswer: (route: string, key: string): Promise<(KeptAnswer & { fingerprint: string }) | null> =>
       readKeptAnswer(db, tenantId, route, key),
@@ -65,6 +71,7 @@ export function tenantJobs(db: Database, tenantId: string) {
       add(filter.createdAfter, (p) => `created_at > ${p}`);
       add(filter.createdBefore, (p) => `created_at < ${p}`);
       add(filter.recordingId, (p) => `recording_id = ${p}`);
+      add(filter.batchId, (p) => `batch_id = ${p}::uuid`);
       if (filter.cursor) {
         values.push(filter.cursor.createdAt, filter.cursor.id);
         where.push(`(created_at, id) < ($${values.length - 1}, $${values.length}::uuid)`);

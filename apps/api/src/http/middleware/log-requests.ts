@@ -1,6 +1,8 @@
 import type { Logger } from "@scribe/telemetry";
 import type { RequestHandler } from "express";
 import type { ApiMetrics } from "../../api-metrics.ts";
+import { withoutKey } from "../compat/door.ts";
+import { doorOf } from "../compat/doors.ts";
 import type { Caller } from "./authenticate.ts";
 
 /** Asked every few seconds by probes and scrapers; a line each would drown the rest. */
@@ -22,7 +24,7 @@ export function logRequests(log: Logger, metrics: ApiMetrics): RequestHandler {
         request_id: requestId,
         ...(request.headers.traceparent ? { trace_id: String(request.headers.traceparent).split("-")[1] } : {}),
         method: request.method,
-        path: request.path,
+        path: withoutKey(doorOf(request.path), request.path),
         status,
         duration_ms: Math.round(seconds * 1000),
         ...(caller ? { tenant: caller.tenantId, key: caller.publicId } : {}),

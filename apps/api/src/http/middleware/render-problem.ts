@@ -3,34 +3,48 @@ import { isUuid, RequestError, type RequestErrorCode } from "@scribe/domain";
 import { OutboundError } from "@scribe/outbound";
 import { StorageError } from "@scribe/storage";
 import type { ErrorRequestHandler, Response } from "express";
+import { doorOf } from "../compat/doors.ts";
 import { PROBLEM_TYPE, toProblem } from "../problem.ts";
 import type { RequestLocals } from "./log-requests.ts";
+
+const JSON_TYPE = "application/json; charset=utf-8";
 
 /** How long a caller waits before it tries again what needs the database or the store. */
 const RETRY_AFTER_SECONDS = 5;
 
 /** The one place where an error becomes an answer. What is not meant for callers is logged and told as `internal`. */
 export function renderProblem(): ErrorRequestHandler {
-  return (thrown, _request, response, _next) => {
+  return (thrown, request, response, _next) => {
     response.locals.failure = thrown;
     if (response.headersSent) {
       // Half an answer is out: cutting the connection is the only way left to say that it is not whole.
       response.destroy();
       return;
     }
-    sendProblem(response, toRequestError(thrown));
+    const error = toRequestError(thrown);
+    const { requestId } = response.locals as RequestLocals;
+    const foreign = doorOf(request.path)?.renderError(error, request, requestId);
+    const { status, body, headers = {} } = foreign ?? { status: error.status, body: toProblem(error, requestId) };
+    send(response, { status, headers: { ...headersOf(error), ...headers } }, foreign ? JSON_TYPE : PROBLEM_TYPE, body);
   };
 }
 
-function sendProblem(response: Response, error: RequestError): void {
-  const { requestId } = response.locals as RequestLocals;
-  for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
-  if (error.retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(error.retryAfterSeconds));
-  const body = JSON.stringify(toProblem(error, requestId));
-  response.statusCode = error.status;
-  response.setHeader("Content-Type", PROBLEM_TYPE);
-  response.setHeader("Content-Length", Buffer.byteLength(body));
-  response.end(body);
+function headersOf({ headers, retryAfterSeconds }: RequestError): Record<string, string> {
+  return { ...headers, ...(retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) }) };
+}
+
+function send(
+  response: Response,
+  { status, headers }: { status: number; headers: Record<string, string> },
+  type: string,
+  body: unknown,
+): void {
+  const text = JSON.stringify(body);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.statusCode = status;
+  response.setHeader("Content-Type", type);
+  response.setHeader("Content-Length", Buffer.byteLength(text));
+  response.end(text);
 }
 
 function toRequestError(thrown: unknown): RequestError {

@@ -1,5 +1,7 @@
 import type { Tracer } from "@scribe/telemetry";
 import type { RequestHandler } from "express";
+import { withoutKey } from "../compat/door.ts";
+import { doorOf } from "../compat/doors.ts";
 import type { RequestLocals } from "./log-requests.ts";
 
 /** Asked all the time, and never part of anything. */
@@ -16,7 +18,7 @@ export function traceRequests(tracer: Tracer): RequestHandler {
     const span = tracer.start(`${request.method}`, {
       kind: "server",
       parent: request.get("traceparent"),
-      attributes: { "http.request.method": request.method, "url.path": request.path },
+      attributes: { "http.request.method": request.method, "url.path": withoutKey(doorOf(request.path), request.path) },
     });
     request.headers.traceparent = span.traceparent;
     response.once("close", () => {

@@ -1,0 +1,10 @@
+import type { Door } from "./door.ts";
+import { openaiDoor } from "./openai/door.ts";
+
+/** All front doors. A door's own room holds its routes, its words for errors, and its `door.ts`. */
+export const DOORS: readonly Door[] = [openaiDoor];
+
+/** The door that a path is behind, or null where it is our own. */
+export function doorOf(path: string): Door | null {
+  return DOORS.find(({ prefix }) => path.startsWith(prefix)) ?? null;
+}

@@ -1,0 +1,77 @@
+import { RequestError, uuidV7 } from "@scribe/domain";
+import type { Request } from "express";
+import type { Api } from "../../api.ts";
+import { type MediaTarget, type StoredMedia, storeMedia } from "../../store-media.ts";
+import { type StoredUpload, streamUpload } from "../../stream-upload.ts";
+import { type SenderLimits, whileSending } from "../../while-sending.ts";
+import type { Caller } from "../middleware/authenticate.ts";
+
+/** Audio that was sent along, in the store under a key that no client ever had. */
+export interface ReceivedAudio extends StoredMedia {
+  /** Of the job that is to be made of it. */
+  id: string;
+  key: string;
+}
+
+type Target = MediaTarget & SenderLimits & { id: string };
+
+/**
+ * A form with the part `file`, whose fields may stand before or behind it. `checkFields` sees those that came before;
+ * lists as `name[]`.
+ *
+ * @throws RequestError, StorageError
+ */
+export async function receiveForm(
+  api: Api,
+  caller: Caller,
+  request: Request,
+  checkFields: (fields: ReadonlyMap<string, string>) => void,
+): Promise<ReceivedAudio & Pick<StoredUpload, "fields">> {
+  return await withSlot(api, caller, request, async (target) => {
+    const stored = await streamUpload(request, {
+      ...target,
+      maxFields: api.config.limits.MAX_FORM_FIELDS,
+      lists: true,
+      checkFields,
+    });
+    return { ...stored, id: target.id, key: target.key };
+  });
+}
+
+/** A body that is the audio itself, with or without a length. */
+export async function receiveBytes(api: Api, caller: Caller, request: Request): Promise<ReceivedAudio> {
+  const { MAX_UPLOAD_BYTES: maxBytes } = api.config.http;
+  if (Number(request.get("content-length") ?? 0) > maxBytes) {
+    throw new RequestError("payload_too_large", `The file is larger than ${maxBytes} bytes.`);
+  }
+  return await withSlot(api, caller, request, async (target) => {
+    const body = request.iterator({ destroyOnReturn: false });
+    const stored = await whileSending(request, target, (signal) => storeMedia(body, target, signal));
+    return { ...stored, id: target.id, key: target.key };
+  });
+}
+
+/** The place is given back when the bytes are there: the answer may take as long as the transcript does. */
+async function withSlot<T>(
+  api: Api,
+  caller: Caller,
+  request: Request,
+  receive: (target: Target) => Promise<T>,
+): Promise<T> {
+  const { config, storage, waits } = api;
+  const release = api.uploadSlots.take(caller.keyId);
+  request.once("close", release);
+  const id = uuidV7();
+  try {
+    return await receive({
+      id,
+      storage,
+      key: `audio/${caller.tenantId}/${id}/source`,
+      maxBytes: config.http.MAX_UPLOAD_BYTES,
+      idleMs: waits.uploadIdleMs,
+      pace: { minBytesPerSecond: config.limits.UPLOAD_MIN_BYTES_PER_SECOND, windowMs: waits.uploadPaceMs },
+    });
+  } finally {
+    release();
+  }
+}
