@@ -46,6 +46,7 @@ export const tasks = {
   generate: apart("scripts/generate.ts"),
   bench: apart("bench/src/main.ts"),
   chaos: apart("chaos/src/main.ts"),
+  compat: apart("compat/src/main.ts"),
   sbom: apart("scripts/write-sbom.mjs"),
   audit: apart("scripts/audit-packages.mjs"),
   security: apart("security/src/main.ts"),

@@ -234,7 +234,7 @@ describe("what cannot be done is refused", () => {
     ["a clip that ends before it starts", { clip: { start: 2, end: 1 } }, "invalid_option"],
     ["a clip behind the end", { clip: { start: 10, end: 20 } }, "invalid_option"],
     ["a token outside the vocabulary", { suppress_tokens: [99_999] }, "invalid_option"],
-    ["a translation by an English-only model", { task: "translate" }, "invalid_option"],
+    ["a translation by an English-only model", { task: "translate" }, "language_unsupported"],
     ["a language that the model lacks", { language: "de" }, "language_unsupported"],
   ])("%s", async (_, options, code) => {
     await expect(transcribe(options as SpeechOptions)).rejects.toMatchObject({ code, name: "SpeechError" });

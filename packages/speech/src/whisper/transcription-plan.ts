@@ -42,7 +42,9 @@ export function planTranscription(
     throw new SpeechError("invalid_option", message);
   };
   if (options.task === "translate" && special.translate === undefined) refuse("task: the model cannot translate");
-  if (options.task === "translate" && special.languages.size === 0) refuse("task: an English-only model");
+  if (options.task === "translate" && special.languages.size === 0) {
+    throw new SpeechError("language_unsupported", "The model knows only English, and cannot translate into it");
+  }
   const tooHigh = options.suppress_tokens?.find((id) => id >= config.vocab_size);
   if (tooHigh !== undefined) refuse(`suppress_tokens: the vocabulary ends before ${tooHigh}`);
   if (resume && resume.decoder_version !== DECODER_VERSION) refuse("resume: a checkpoint of another decoder");

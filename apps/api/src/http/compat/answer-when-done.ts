@@ -40,7 +40,8 @@ export async function answerWhenDone(
     let sent = false;
     if (!hasEnded(job)) {
       sendHead(response, contentType);
-      response.write(opening || filler);
+      if (opening) response.write(opening);
+      else response.flushHeaders();
       sent = true;
       pulse = setInterval(() => response.write(filler), api.waits.foreignFillerMs);
       job = await waitForJob(api, followed, hasEnded);

@@ -1,0 +1,4 @@
+import { openaiRows } from "./clients/openai.ts";
+import type { Row } from "./row.ts";
+
+export const ROWS: readonly Row[] = [...openaiRows];
