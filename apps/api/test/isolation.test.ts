@@ -10,6 +10,7 @@ import { type CallInit, startTestApi, type TestApi } from "./start-test-api.ts";
 interface Things {
   job: string;
   failed: string;
+  batch: string;
   upload: string;
   key: string;
   delivery: string;
@@ -42,7 +43,22 @@ const MATRIX: Record<string, Verdict> = {
     ),
   ],
   transcribeUpload: "takes no id",
-  listJobs: [get(({ cursor }) => `/api/v1/jobs?cursor=${cursor}`)],
+  listJobs: [
+    get(({ cursor }) => `/api/v1/jobs?cursor=${cursor}`),
+    get(({ batch }) => `/api/v1/jobs?batch_id=${batch}`),
+  ],
+  createBatch: [
+    send(
+      "POST",
+      () => "/api/v1/batches",
+      ({ upload }) => ({ items: [{ upload_id: upload }] }),
+    ),
+  ],
+  listBatches: [get(({ batch }) => `/api/v1/batches?cursor=${batch}`)],
+  getBatch: [get(({ batch }) => `/api/v1/batches/${batch}`)],
+  getBatchResults: [get(({ batch }) => `/api/v1/batches/${batch}/results`)],
+  cancelBatch: [send("POST", ({ batch }) => `/api/v1/batches/${batch}/cancel`)],
+  deleteBatch: [send("DELETE", ({ batch }) => `/api/v1/batches/${batch}`)],
   getJob: [get(({ job }) => `/api/v1/jobs/${job}`), get(({ job }) => `/api/v1/jobs/${job}?result=false`)],
   deleteJob: [
     send("DELETE", ({ job }) => `/api/v1/jobs/${job}`),
@@ -150,13 +166,19 @@ beforeAll(async () => {
   const page = await (await api.call("/api/v1/jobs?limit=1", { key: theirKey })).json();
   const [row] = (await api.db.pool.query("SELECT id, endpoint_id FROM webhook_deliveries WHERE job_id = $1", [done]))
     .rows;
+  const batch = await api.call("/api/v1/batches", {
+    json: { items: [url].map(({ url }) => ({ url })) },
+    key: theirKey,
+  });
   theirs = {
+    batch: ((await batch.json()) as { batch_id: string }).batch_id,
     ...{ job: done, failed, upload: upload.id, key, delivery: row.id, endpoint: row.endpoint_id },
     cursor: (page as { next_cursor: string }).next_cursor,
   };
   const cursorOf = (id: string) =>
     Buffer.from(`${new Date().toISOString()} ${id} ${"x".repeat(12)}`).toString("base64url");
   nobody = {
+    batch: uuidV7(),
     ...{ job: uuidV7(), failed: uuidV7(), upload: uuidV7(), key: uuidV7(), delivery: uuidV7(), endpoint: uuidV7() },
     cursor: cursorOf(uuidV7()),
   };

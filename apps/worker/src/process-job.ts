@@ -1,11 +1,11 @@
 import { type Claimed, claimJob, renewLease } from "@scribe/database";
-import { JobError, type PcmAudio } from "@scribe/domain";
+import { JobError, readStoredOptions } from "@scribe/domain";
 import type { Span } from "@scribe/telemetry";
 import type { Attempt, FittedEngine, WorkerParts } from "./attempt.ts";
 import { keepLease } from "./keep-lease.ts";
 import { commit } from "./steps/commit.ts";
-import { decodeAudio } from "./steps/decode-audio.ts";
-import { beginDiarization } from "./steps/diarize.ts";
+import { decodeAudio, type HeardAudio } from "./steps/decode-audio.ts";
+import { beginDiarization, LEFT_TO_ENGINE, takeSpeakers } from "./steps/diarize.ts";
 import { type AttemptOutcome, endAttempt } from "./steps/end-attempt.ts";
 import { fetchAudio } from "./steps/fetch-audio.ts";
 import { transcribe } from "./steps/transcribe.ts";
@@ -40,12 +40,15 @@ export async function processJob(jobId: string, parts: WorkerParts): Promise<Att
 async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"> {
   const { job, log } = attempt;
   parts.fail("after-claim");
-  const engine = findEngine(job.engine, parts);
+  const engine = await admitted(findEngine(job.engine, parts), job);
   const audio = await listen(engine, attempt, parts);
-  const diarizing = beginDiarization(audio, attempt, parts);
+  const diarizing = engine.tellsSpeakers ? LEFT_TO_ENGINE : beginDiarization(audio, attempt, parts);
   try {
     const transcription = await timed("transcribe", attempt, parts, () => transcribe(audio, engine, attempt, parts));
-    const speakers = await timed("diarize", attempt, parts, () => diarizing.finish());
+    const { speakers: told } = transcription;
+    const speakers = await timed("diarize", attempt, parts, () =>
+      told ? takeSpeakers(told, attempt, parts) : diarizing.finish(),
+    );
     parts.fail("before-commit");
     await timed("commit", attempt, parts, () => commit(transcription, speakers, audio, attempt, parts));
   } finally {
@@ -54,16 +57,13 @@ async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"
   parts.fail("after-commit");
   log.info({ audioSeconds: audio.durationSeconds }, "the job is completed");
   parts.metrics.audioSeconds.inc(audio.durationSeconds);
-  if (job.webhookUrl !== null) parts.poke("webhooks");
+  if (job.webhookUrl !== null || job.batchId !== null) parts.poke("webhooks");
+  if (readStoredOptions(job.options).enhance !== undefined) parts.poke("enhancement");
   return "completed";
 }
 
 /** The job's audio as samples; none where the engine plays without. */
-async function listen(
-  engine: FittedEngine,
-  attempt: Attempt,
-  parts: WorkerParts,
-): Promise<PcmAudio & { warnings: string[] }> {
+async function listen(engine: FittedEngine, attempt: Attempt, parts: WorkerParts): Promise<HeardAudio> {
   const durationSeconds = engine.secondsWithoutAudio?.(attempt.job.metadata) ?? null;
   if (durationSeconds !== null) return { path: "", samples: 0, durationSeconds, warnings: [] };
   const source = await timed("fetch", attempt, parts, () => fetchAudio(attempt, parts));
@@ -116,6 +116,16 @@ function traceAttempt(job: Claimed, { tracer, workerId }: WorkerParts): Span {
     parent,
     attributes: { ...attributes, "scribe.model": job.model, "scribe.epoch": job.leaseEpoch, "scribe.worker": workerId },
   });
+}
+
+/** The engine with the key of this job's provider, before anything is fetched for it. */
+async function admitted(fitted: FittedEngine, job: Claimed): Promise<FittedEngine> {
+  if (!fitted.accessFor) return fitted;
+  const [access, { engine }] = [await fitted.accessFor(job), fitted];
+  return {
+    ...fitted,
+    engine: { ...engine, transcribe: (request, signal) => engine.transcribe({ ...request, access }, signal) },
+  };
 }
 
 function findEngine(name: string, { engines }: WorkerParts): FittedEngine {

@@ -1,6 +1,3 @@
-export type { BatchRow, RefusedLine } from "./batches/batch-row.ts";
-export type { BatchItem, NewBatch } from "./batches/create-batch.ts";
-export { type BatchAtWork, type BatchResult, type TenantBatches, tenantBatches } from "./batches/tenant-batches.ts";
 export { type InvitationRow, tenantInvitations } from "./accounts/invitations.ts";
 export { type Attempt, clearAttempts, countAttempt, type LockOut } from "./accounts/login-attempts.ts";
 export { type MemberRow, tenantMembers } from "./accounts/members.ts";
@@ -27,6 +24,9 @@ export {
   type UserRow,
   type UserTenant,
 } from "./accounts/users.ts";
+export type { BatchRow, RefusedLine } from "./batches/batch-row.ts";
+export type { BatchItem, NewBatch } from "./batches/create-batch.ts";
+export { type BatchAtWork, type BatchResult, type TenantBatches, tenantBatches } from "./batches/tenant-batches.ts";
 export {
   type ClaimedDelivery,
   claimDelivery,
@@ -41,6 +41,12 @@ export {
   type PingResult,
   tenantDeliveries,
 } from "./deliveries/tenant-deliveries.ts";
+export { durabilityWarnings } from "./durability.ts";
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  startEmbeddedPostgres,
+} from "./embedded/start-embedded-postgres.ts";
 export {
   type ClaimedEnhancement,
   claimEnhancement,
@@ -65,12 +71,6 @@ export {
   tenantEnhancements,
   type WantedEnhancement,
 } from "./enhancements/tenant-enhancements.ts";
-export { durabilityWarnings } from "./durability.ts";
-export {
-  type EmbeddedPostgres,
-  type EmbeddedPostgresOptions,
-  startEmbeddedPostgres,
-} from "./embedded/start-embedded-postgres.ts";
 export { type Allowance, AllowanceExceeded, type NewJob } from "./jobs/create-job.ts";
 export type { EqualJob } from "./jobs/find-equal-job.ts";
 export {

@@ -1,25 +1,14 @@
 import { z } from "zod";
+import { enhanceOption } from "./enhancement.ts";
 import { RequestError } from "./errors.ts";
+import { httpUrl, safeText } from "./input-text.ts";
+import { LEXICON_NAME } from "./lexicon/lexicon-content.ts";
+import { ENTITY_TYPES } from "./redact/entity.ts";
 import { PRIORITIES, type Priority } from "./job-state.ts";
-import { findUnsafeText, isUnsafeText } from "./safe-text.ts";
+import { findUnsafeText } from "./safe-text.ts";
 import { DEFAULT_WEBHOOK_EVENTS, WEBHOOK_EVENTS } from "./webhook-event.ts";
 
-/** What a person may type: no NUL, no lone surrogate, a length that has a reason at each place. */
-export const safeText = (maxLength: number) =>
-  z
-    .string()
-    .max(maxLength)
-    .refine((text) => !isUnsafeText(text), "must not contain NUL or lone surrogates");
-
-/** A signed S3 URL with a session token runs to about 2,000 characters. */
-export const MAX_URL_LENGTH = 4096;
 export const MAX_METADATA_BYTES = 16 * 1024;
-
-/** An address of a caller, by its form; whether it may be reached is another matter. */
-export const httpUrl = safeText(MAX_URL_LENGTH).refine(
-  (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
-  "must be an http or https URL",
-);
 
 const metadataValue = z.union([safeText(MAX_METADATA_BYTES), z.number(), z.boolean(), z.null()]);
 
@@ -79,16 +68,28 @@ export const transcriptionFields = {
     .optional()
     .meta({ description: "Switches of the guards against invented text; all are on by default" }),
   cache: z.boolean().optional(),
-  lexicon: safeText(128).optional(),
-  redact: z.array(safeText(32)).max(32).optional(),
-  enhance: z.record(z.string().max(64), z.unknown()).optional(),
+  lexicon: z
+    .string()
+    .regex(LEXICON_NAME, "is not the name of a lexicon")
+    .optional()
+    .meta({ description: "Name of a word list of the tenant; the version of now applies" }),
+  redact: z
+    .array(z.enum(ENTITY_TYPES))
+    .max(ENTITY_TYPES.length)
+    .transform((types) => [...new Set(types)].sort())
+    .optional()
+    .meta({ description: "What is taken out of the transcript before anything is stored" }),
+  enhance: enhanceOption.optional(),
   word_timestamps: z.boolean().optional(),
   vad: z.boolean().optional(),
   diarize: z.boolean().optional(),
   num_speakers: z.int().min(1).max(50).optional(),
   min_speakers: z.int().min(1).max(50).optional(),
   max_speakers: z.int().min(1).max(50).optional(),
-  channels: z.enum(["mix", "split"]).optional(),
+  channels: z
+    .enum(["mix", "split"])
+    .optional()
+    .meta({ description: "`split`: a speaker a channel, 2 to 8 of them; `mix` (default): the channels as one" }),
   clip: z
     .strictObject({ start: offsetSeconds.optional(), end: offsetSeconds.optional() })
     .refine(({ start = 0, end }) => end === undefined || end > start, {
@@ -99,7 +100,11 @@ export const transcriptionFields = {
   extra_data: z.boolean().optional(),
 } as const;
 
-const transcriptionOptions = z.object(transcriptionFields);
+const transcriptionOptions = z.object({
+  ...transcriptionFields,
+  /** Which version of the lexicon stood when the job was submitted; no caller says it. */
+  lexicon_version: z.object({ id: z.uuid(), version: z.int() }).optional(),
+});
 export type TranscriptionOptions = z.output<typeof transcriptionOptions>;
 
 /** Options as a stored job holds them; what an older or newer replica wrote beside them is left alone. */
@@ -109,10 +114,19 @@ export function readStoredOptions(stored: unknown): TranscriptionOptions {
 
 export const ENGINE_ALIASES: Readonly<Record<string, string>> = { "faster-whisper": "onnx", "stable-whisper": "onnx" };
 
+/** A key goes into a header: visible ASCII. */
+export const providerKey = z.string().regex(/^[\x21-\x7e]{1,512}$/, "must be 1 to 512 visible ASCII characters");
+
 /** What a job carries beside its source, as JSON body or as form fields. */
 export const jobFields = {
   engine: z.enum(["onnx", "faster-whisper", "stable-whisper", "openai", "assemblyai", "synthetic"]).optional(),
   model: safeText(256).min(1).optional(),
+  provider_key: providerKey.optional().meta({
+    description: "Key for the provider of `engine`; kept, encrypted, until the job ends (or `X-Provider-Key`)",
+  }),
+  provider_base_url: httpUrl
+    .optional()
+    .meta({ description: "Where `engine: openai` is asked instead; needs a key of the request's own" }),
   ...transcriptionFields,
   priority: z.enum(Object.keys(PRIORITIES) as [Priority, ...Priority[]]).optional(),
   webhook_url: httpUrl.optional(),
@@ -128,11 +142,6 @@ export const jobFields = {
  */
 const NOT_AVAILABLE: Partial<Record<keyof typeof jobFields, (value: never) => boolean>> = {
   cache: (value: boolean) => value,
-  lexicon: () => true,
-  redact: (value: string[]) => value.length > 0,
-  enhance: () => true,
-  channels: (value: string) => value === "split",
-  engine: (value: string) => value === "openai" || value === "assemblyai",
 };
 
 function refuseUnavailable(input: object, context: z.RefinementCtx): void {
@@ -163,16 +172,23 @@ function checkSpeakers(input: SpeakerFields, context: z.RefinementCtx): void {
   if (given && !(diarize ?? mode === "dialogue")) refuse(given, "needs `diarize: true`");
 }
 
+/** Where a job's audio comes from. */
+export const sourceFields = { url: httpUrl.optional(), upload_id: z.string().max(64).optional() } as const;
+
+/** What no schema of a single field says of a job. */
+export function checkJob(
+  body: z.output<z.ZodObject<typeof sourceFields>> & SpeakerFields,
+  context: z.RefinementCtx,
+): void {
+  if ((body.url === undefined) === (body.upload_id === undefined)) {
+    context.addIssue({ code: "custom", path: ["url"], message: "exactly one of `url` and `upload_id` is needed" });
+  }
+  refuseUnavailable(body, context);
+  checkSpeakers(body, context);
+}
+
 /** Body of `POST /transcribe`. */
-export const transcribeBody = z
-  .strictObject({ url: httpUrl.optional(), upload_id: z.string().max(64).optional(), ...jobFields })
-  .superRefine((body, context) => {
-    if ((body.url === undefined) === (body.upload_id === undefined)) {
-      context.addIssue({ code: "custom", path: ["url"], message: "exactly one of `url` and `upload_id` is needed" });
-    }
-    refuseUnavailable(body, context);
-    checkSpeakers(body, context);
-  });
+export const transcribeBody = z.strictObject({ ...sourceFields, ...jobFields }).superRefine(checkJob);
 
 /** Form fields of `POST /transcribe/upload`, after `readFormFields`. */
 export const uploadFields = z.strictObject(jobFields).superRefine((fields, context) => {
@@ -185,7 +201,7 @@ export type UploadFields = z.output<typeof uploadFields>;
 
 const TEXT_FIELDS = new Set<string>([
   ...["engine", "model", "language", "task", "prompt", "mode", "prefix", "lexicon", "channels"],
-  ...["priority", "webhook_url", "webhook_secret", "recording_id"],
+  ...["provider_key", "provider_base_url", "priority", "webhook_url", "webhook_secret", "recording_id"],
 ]);
 
 /**
@@ -219,6 +235,8 @@ function parseJsonOr(text: string, field: string): unknown {
 export interface JobRequest {
   engine: string;
   model: string | undefined;
+  providerKey: string | undefined;
+  providerBaseUrl: string | undefined;
   options: TranscriptionOptions;
   priority: number;
   webhookUrl: string | undefined;
@@ -233,6 +251,8 @@ export function toJobRequest(fields: UploadFields): JobRequest {
   const {
     engine = "onnx",
     model,
+    provider_key,
+    provider_base_url,
     priority,
     webhook_url,
     webhook_events,
@@ -244,6 +264,8 @@ export function toJobRequest(fields: UploadFields): JobRequest {
   return {
     engine: ENGINE_ALIASES[engine] ?? engine,
     model,
+    providerKey: provider_key,
+    providerBaseUrl: provider_base_url,
     options: transcriptionOptions.parse(withoutOldModes(rest)),
     priority: PRIORITIES[priority ?? "normal"],
     webhookUrl: webhook_url,

@@ -1,4 +1,4 @@
-import type { JobRow, QueuePosition } from "@scribe/database";
+import type { EnhancementLink, JobRow, QueuePosition } from "@scribe/database";
 import { JOB_ERRORS, JOB_PHASES, JOB_STATUSES, type JobErrorCode, type Transcript } from "@scribe/domain";
 import { z } from "zod";
 import { answerSchema } from "../openapi/schemas.ts";
@@ -55,6 +55,12 @@ export const transcriptSchema = answerSchema(
   }),
 );
 
+export const jobErrorSchema = z.object({
+  code: z.enum(Object.keys(JOB_ERRORS) as [JobErrorCode, ...JobErrorCode[]]),
+  message: z.string(),
+  retryable: z.boolean(),
+});
+
 export const jobSchema = answerSchema(
   "Job",
   z.object({
@@ -73,6 +79,7 @@ export const jobSchema = answerSchema(
     updated_at: time,
     attempts: z.int(),
     retry_of: z.uuid().optional(),
+    batch_id: z.uuid().optional(),
     engine: z.string(),
     model: z.string(),
     language: z.string().nullable(),
@@ -80,22 +87,24 @@ export const jobSchema = answerSchema(
     metadata: z.record(z.string(), z.unknown()),
     warnings: z.array(z.string()).optional(),
     result: transcriptSchema.optional(),
-    error: z
-      .object({
-        code: z.enum(Object.keys(JOB_ERRORS) as [JobErrorCode, ...JobErrorCode[]]),
-        message: z.string(),
-        retryable: z.boolean(),
-      })
-      .optional(),
+    enhancements: z
+      .array(z.object({ job_id: z.uuid(), version: z.int(), status: z.enum(JOB_STATUSES), link: z.string() }))
+      .optional()
+      .meta({ description: "What was made of the transcript, oldest version first" }),
+    error: jobErrorSchema.optional(),
   }),
 );
 
 export type JobView = z.output<typeof jobSchema>;
 
+function toLink({ id, version, status }: EnhancementLink) {
+  return { job_id: id, version, status, link: `/api/v1/enhanced-ai/${id}` };
+}
+
 /** A job as callers see it. */
 export function toJobView(
   job: JobRow,
-  more: { queue?: QueuePosition | null; result?: Transcript | null } = {},
+  more: { queue?: QueuePosition | null; result?: Transcript | null; enhancements?: readonly EnhancementLink[] } = {},
 ): JobView {
   return {
     job_id: job.id,
@@ -110,6 +119,7 @@ export function toJobView(
     updated_at: job.updatedAt.toISOString(),
     attempts: job.attempts,
     ...(job.retryOf === null ? {} : { retry_of: job.retryOf }),
+    ...(job.batchId === null ? {} : { batch_id: job.batchId }),
     engine: job.engine,
     model: job.model,
     language: job.language,
@@ -117,6 +127,7 @@ export function toJobView(
     metadata: job.metadata,
     ...(job.warnings.length === 0 ? {} : { warnings: job.warnings }),
     ...(more.result ? { result: more.result } : {}),
+    ...(more.enhancements?.length ? { enhancements: more.enhancements.map(toLink) } : {}),
     ...(job.error === null ? {} : { error: job.error }),
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { audit, tenantJobs } from "@scribe/database";
+import { audit, tenantBatches, tenantEnhancements, tenantJobs } from "@scribe/database";
 import { isUuid, JOB_STATUSES, RequestError, safeText } from "@scribe/domain";
 import { z } from "zod";
 import type { Api } from "../api.ts";
@@ -30,7 +30,9 @@ export const getJob = defineRoute({
       if (!job) throw notFound("job");
       const queue = job.status === "pending" ? await jobs.queuePosition(job) : null;
       const result = job.status === "completed" && query.result !== false ? await jobs.transcript(job.id) : null;
-      sendJson(response, 200, toJobView(job, { queue, result }));
+      const enhancements =
+        job.status === "completed" ? await tenantEnhancements(db, caller.tenantId).ofJob(job.id) : [];
+      sendJson(response, 200, toJobView(job, { queue, result, enhancements }));
     },
 });
 
@@ -48,12 +50,15 @@ export const listJobs = defineRoute({
     created_after: queryTime.optional(),
     created_before: queryTime.optional(),
     recording_id: safeText(256).optional(),
+    batch_id: z.string().max(64).optional(),
   }),
   answers: { 200: { description: "A page of jobs", schema: jobList } },
   handle:
     ({ db }) =>
     async ({ response, caller, query }) => {
       const { limit = 20, cursor, ...filter } = query;
+      const batchId = filter.batch_id === undefined ? undefined : idFrom({ id: filter.batch_id }, "batch");
+      if (batchId !== undefined && !(await tenantBatches(db, caller.tenantId).get(batchId))) throw notFound("batch");
       const rows = await tenantJobs(db, caller.tenantId).list({
         limit: limit + 1,
         cursor: cursor === undefined ? undefined : readCursor(cursor, caller),
@@ -61,6 +66,7 @@ export const listJobs = defineRoute({
         createdAfter: filter.created_after,
         createdBefore: filter.created_before,
         recordingId: filter.recording_id,
+        batchId,
       });
       const page = rows.slice(0, limit);
       const last = rows.length > limit ? page.at(-1) : undefined;

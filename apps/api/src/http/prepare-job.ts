@@ -4,6 +4,7 @@ import { assertUrlAllowed, OutboundError } from "@scribe/outbound";
 import { isWebhookSecret } from "@scribe/webhooks";
 import type { Request } from "express";
 import type { Api } from "../api.ts";
+import { requireChat } from "../enhancement-offer.ts";
 import { chooseModel } from "../model-offer.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 
@@ -21,11 +22,15 @@ export function prepareJob(api: Api, caller: Caller, request: Request, fields: U
   if (job.webhookSecret !== undefined && !isWebhookSecret(job.webhookSecret)) {
     throw wrongField("webhook_secret", "must be `whsec_` and the base64 of 24 to 64 bytes");
   }
+  if (job.options.enhance !== undefined) {
+    requireChat(api.config);
+    const { webhook_url: enhanceUrl } = job.options.enhance;
+    if (enhanceUrl !== undefined) checkUrl(api, "enhance.webhook_url", enhanceUrl);
+  }
   const maxBytes = api.config.limits.MAX_METADATA_BYTES;
   if (Buffer.byteLength(JSON.stringify(job.metadata)) > maxBytes) {
     throw wrongField("metadata", `must be at most ${maxBytes} bytes of JSON`);
   }
-  const traceparent = request.get("traceparent");
   return {
     apiKeyId: caller.keyId,
     allowance: caller.limits.allowance,
@@ -38,8 +43,14 @@ export function prepareJob(api: Api, caller: Caller, request: Request, fields: U
     webhookUrl: job.webhookUrl,
     webhookEvents: job.webhookEvents,
     webhookSecret: job.webhookSecret,
-    traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+    traceparent: readTraceparent(request),
   };
+}
+
+/** The W3C trace context of a request, where it has one. */
+export function readTraceparent(request: Request): string | undefined {
+  const given = request.get("traceparent");
+  return given !== undefined && TRACEPARENT.test(given) ? given : undefined;
 }
 
 /** An address that is plainly inside is refused at once; a name that turns out to be ends the job, or the delivery. */
@@ -55,6 +66,6 @@ export function checkUrl({ outboundPolicy }: Api, field: string, url: string): v
   }
 }
 
-function wrongField(path: string, message: string): RequestError {
+export function wrongField(path: string, message: string): RequestError {
   return new RequestError("invalid_request", `\`${path}\`: ${message}.`, { errors: [{ path, message }] });
 }

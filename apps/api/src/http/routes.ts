@@ -4,15 +4,28 @@ import { getAdminJobs, getAdminQueues } from "./admin-jobs.ts";
 import { deleteAdminKey, getAdminKeys, postAdminKey } from "./admin-keys.ts";
 import { getStorageStats, runCleanup } from "./admin-storage.ts";
 import { getTenants, patchTenant, postTenant } from "./admin-tenants.ts";
+import { getUsers, patchUser } from "./admin-users.ts";
+import { login } from "./auth-login.ts";
+import { logout } from "./auth-logout.ts";
+import { getMe } from "./auth-me.ts";
+import { postPassword } from "./auth-password.ts";
+import { refresh } from "./auth-refresh.ts";
+import { register } from "./auth-register.ts";
+import { getBatchResults } from "./batch-results.ts";
+import { cancelBatch, deleteBatch, getBatch, listBatches, postBatch } from "./batches.ts";
 import { openaiRoutes } from "./compat/openai/index.ts";
 import { docs, docsScript } from "./docs.ts";
+import { cancelEnhancement, deleteEnhancement, getEnhancement, listEnhancements } from "./enhanced-ai.ts";
+import { postEnhancement } from "./enhanced-ai-create.ts";
 import { getEvents } from "./events.ts";
 import { completeFile } from "./files-complete.ts";
 import { presignFile } from "./files-presign.ts";
 import { uploadFile } from "./files-upload.ts";
 import { health, ready } from "./health.ts";
+import { deleteInvitation, getInvitations, postInvitation } from "./invitations.ts";
 import { cancelJob, deleteJob, getJob, listJobs } from "./jobs.ts";
 import { deleteKey, getKeys, postKey, postKeyRotation } from "./keys.ts";
+import { deleteMember, getMembers, patchMember } from "./members.ts";
 import { metrics } from "./metrics.ts";
 import { listModels } from "./models.ts";
 import { openapiRoute } from "./openapi.ts";
@@ -44,6 +57,17 @@ export const routes: readonly Route[] = [
   postTranscriptLink,
   getSharedTranscript,
   getEvents,
+  postBatch,
+  listBatches,
+  getBatch,
+  deleteBatch,
+  cancelBatch,
+  getBatchResults,
+  postEnhancement,
+  listEnhancements,
+  getEnhancement,
+  deleteEnhancement,
+  cancelEnhancement,
   presignFile,
   uploadFile,
   completeFile,
@@ -60,12 +84,26 @@ export const routes: readonly Route[] = [
   postKeyRotation,
   deleteKey,
   getUsage,
+  register,
+  login,
+  refresh,
+  logout,
+  getMe,
+  postPassword,
+  getMembers,
+  patchMember,
+  deleteMember,
+  postInvitation,
+  getInvitations,
+  deleteInvitation,
   postTenant,
   getTenants,
   patchTenant,
   postAdminKey,
   getAdminKeys,
   deleteAdminKey,
+  getUsers,
+  patchUser,
   getAudit,
   getAdminJobs,
   getAdminQueues,

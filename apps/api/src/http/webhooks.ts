@@ -1,5 +1,12 @@
-import { type DeliveryRow, tenantDeliveries, tenantJobs, webhookSecrets } from "@scribe/database";
-import { WEBHOOK_EVENTS } from "@scribe/domain";
+import {
+  type Database,
+  type DeliveryRow,
+  tenantDeliveries,
+  tenantEnhancements,
+  tenantJobs,
+  webhookSecrets,
+} from "@scribe/database";
+import { BATCH_EVENTS, ENHANCEMENT_EVENTS, WEBHOOK_EVENTS } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema } from "../openapi/schemas.ts";
@@ -24,7 +31,8 @@ export const deliverySchema = answerSchema(
   z.object({
     id: z.uuid().meta({ description: "The `webhook-id` of all its tries" }),
     job_id: z.uuid().nullable(),
-    type: z.enum([...WEBHOOK_EVENTS, "ping"]),
+    enhancement_id: z.uuid().optional(),
+    type: z.enum([...WEBHOOK_EVENTS, ...BATCH_EVENTS, ...ENHANCEMENT_EVENTS, "ping"]),
     url: z.string(),
     status: z.enum(DELIVERY_STATUSES),
     created_at: time,
@@ -78,7 +86,7 @@ export const listDeliveries = defineRoute({
     ({ db }) =>
     async ({ response, caller, query }) => {
       const jobId = query.job_id === undefined ? undefined : idFrom({ id: query.job_id }, "job");
-      if (jobId !== undefined && !(await tenantJobs(db, caller.tenantId).get(jobId))) throw notFound("job");
+      if (jobId !== undefined && !(await isMine(db, caller.tenantId, jobId))) throw notFound("job");
       const rows = await tenantDeliveries(db, caller.tenantId).list({
         jobId,
         status: query.status,
@@ -88,10 +96,16 @@ export const listDeliveries = defineRoute({
     },
 });
 
+/** Jobs and enhancements alike are asked for by `job_id`. */
+async function isMine(db: Database, tenantId: string, id: string): Promise<boolean> {
+  return (await tenantJobs(db, tenantId).get(id)) !== null || (await tenantEnhancements(db, tenantId).get(id)) !== null;
+}
+
 export function toDeliveryView(row: DeliveryRow): z.output<typeof deliverySchema> {
   return {
     id: row.id,
     job_id: row.jobId,
+    ...(row.enhancementId === null ? {} : { enhancement_id: row.enhancementId }),
     type: row.type as z.output<typeof deliverySchema>["type"],
     url: row.url,
     status: row.status,

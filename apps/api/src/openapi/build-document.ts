@@ -32,7 +32,11 @@ export function buildDocument(routes: readonly Route[], { version, serverUrl }: 
     components: {
       schemas: componentSchemas(),
       securitySchemes: {
-        bearer: { type: "http", scheme: "bearer", description: "`Authorization: Bearer sr_…`, or a user's access token" },
+        bearer: {
+          type: "http",
+          scheme: "bearer",
+          description: "`Authorization: Bearer sr_…`, or a user's access token",
+        },
         apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
       },
     },
@@ -106,6 +110,10 @@ function requestBody(body: NonNullable<Route["body"]>): Json {
       required: true,
       content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
     };
+  }
+  if (body.kind === "manifest") {
+    const content = { "application/json": { schema: schemaOf(body.schema, "input") } };
+    return { required: true, content: { ...content, "application/x-ndjson": { schema: { type: "string" } } } };
   }
   const type = body.kind === "json" ? "application/json" : "multipart/form-data";
   return { required: true, content: { [type]: { schema: schemaOf(body.schema, "input") } } };

@@ -20,6 +20,8 @@ export type Body<T extends z.ZodType> =
   | { kind: "json"; schema: T }
   /** Read by the handler itself, which streams; the schema is for the document and holds the part `file`, too. */
   | { kind: "multipart"; schema: z.ZodType }
+  /** Read by the handler itself: JSON of the schema, or its parts as lines of JSON. */
+  | { kind: "manifest"; schema: z.ZodType }
   /** Streamed by the handler itself, as it comes. */
   | { kind: "bytes" };
 
@@ -48,6 +50,8 @@ export interface Route<Q extends z.ZodType = z.ZodType, B extends z.ZodType = z.
   tag: string;
   /** `null`: for everybody, without a key. */
   scope: Scope | null;
+  /** Part of accounts: 503 where the operator has not turned them on. */
+  accounts?: true;
   /** A strict object; absent: no parameter is known. `anything`: probes and browsers may add what they like. */
   query?: Q | "anything";
   headers?: Record<string, string>;

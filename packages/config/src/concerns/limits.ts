@@ -33,6 +33,7 @@ export const limitSettings = {
     description: "An upload that is slower than this for half a minute is cut; 0: never",
   }),
   MAX_BODY_BYTES: setting(whole(1024, 2 ** 24), { fallback: "1048576", description: "Largest JSON body" }),
+  MAX_BATCH_BYTES: setting(whole(1024, 2 ** 28), { fallback: "33554432", description: "Largest manifest of a batch" }),
   MAX_METADATA_BYTES: setting(whole(2, 16_384), {
     fallback: "16384",
     description: "Largest `metadata` of a job, as JSON",

@@ -1,9 +1,10 @@
-import { type TranscriptionOptions, uuidV7 } from "@scribe/domain";
+import { type ProviderAccount, type TranscriptionOptions, uuidV7 } from "@scribe/domain";
 import type { Pool, PoolClient } from "pg";
 import { type Database, inTransaction } from "../open-database.ts";
 import { AT_ONCE } from "../outbox/at-once.ts";
 import { readUsageNow } from "../tenants/usage.ts";
 import { JOB_COLUMNS, type JobRow, type JobSource, toJobRow } from "./job-row.ts";
+import { type Idempotency, once } from "./once.ts";
 
 export interface NewJob {
   id?: string | undefined;
@@ -25,6 +26,8 @@ export interface NewJob {
   webhookEvents: readonly string[];
   /** Plain; encrypted before it is stored. */
   webhookSecret?: string | undefined;
+  /** The request's own account with the engine's provider; encrypted before it is stored, erased when the job ends. */
+  providerAccount?: ProviderAccount | undefined;
   traceparent?: string | undefined;
   retryOf?: string | undefined;
   /** What the tenant may have in all; absent: as much as it likes. */
@@ -53,35 +56,6 @@ export class AllowanceExceeded extends Error {
   }
 }
 
-export interface KeptAnswer {
-  status: number;
-  body: unknown;
-  headers: Record<string, string>;
-}
-
-export interface Idempotency {
-  route: string;
-  key: string;
-  /** SHA-256 of the parsed input, hex. */
-  fingerprint: string;
-  /** How long an equal request that is under way is waited for; ten seconds. */
-  waitMs?: number | undefined;
-  respond(job: JobRow): { status: number; body: unknown; headers?: Record<string, string> };
-}
-
-/** Another request with this key got there first: read what it left, and answer that. */
-export class IdempotencyRace extends Error {
-  override readonly name = "IdempotencyRace";
-}
-
-/** Another request with this key has been under way for too long to wait. */
-export class IdempotencyBusy extends Error {
-  override readonly name = "IdempotencyBusy";
-}
-
-const WAIT_MS = 10_000;
-const LOCK_NOT_AVAILABLE = "55P03";
-
 /**
  * Commits a job with its first event and, where the request had an Idempotency-Key, the record of its answer.
  *
@@ -100,42 +74,13 @@ export async function createJob(
       return await insertAndResume(db, client, tenantId, job);
     });
   }
-  return await inTransaction(db, async (client) => {
-    await client.query("SELECT set_config('lock_timeout', $1, true)", [String(idempotency.waitMs ?? WAIT_MS)]);
-    // First of all: an equal request that is under way makes this one wait here, and nowhere later.
-    const { rowCount } = await client
-      .query(
-        `INSERT INTO idempotency_records (tenant_id, route, key, fingerprint, status, response, expires_at)
-         VALUES ($1, $2, $3, $4, 0, '{}', now() + interval '24 hours')
-         ON CONFLICT (tenant_id, route, key) DO UPDATE
-           SET fingerprint = excluded.fingerprint, created_at = now(), expires_at = excluded.expires_at
-           WHERE idempotency_records.expires_at < now()`,
-        [tenantId, idempotency.route, idempotency.key, idempotency.fingerprint],
-      )
-      .catch((error: Error & { code?: string }) => {
-        throw error.code === LOCK_NOT_AVAILABLE ? new IdempotencyBusy() : error;
-      });
-    if (rowCount === 0) throw new IdempotencyRace();
+  return await once(db, tenantId, idempotency, async (client) => {
     if (isLimited(job)) await checkAllowance(client, tenantId, job);
-    const row = await insertAndResume(db, client, tenantId, job);
-    const answer = idempotency.respond(row);
-    await client.query(
-      `UPDATE idempotency_records SET status = $4, response = $5, headers = $6
-       WHERE tenant_id = $1 AND route = $2 AND key = $3`,
-      [
-        tenantId,
-        idempotency.route,
-        idempotency.key,
-        answer.status,
-        JSON.stringify(answer.body),
-        JSON.stringify(answer.headers ?? {}),
-      ],
-    );
-    return row;
+    return await insertAndResume(db, client, tenantId, job);
   });
 }
 
-function isLimited({ allowance }: NewJob): boolean {
+export function isLimited({ allowance }: Pick<NewJob, "allowance">): boolean {
   return allowance?.queuedAudioSeconds !== undefined || allowance?.dailyAudioSeconds !== undefined;
 }
 
@@ -143,7 +88,11 @@ function isLimited({ allowance }: NewJob): boolean {
 const ALLOWANCE_LOCK = 7_204_513;
 
 /** Until the transaction ends no other job of the tenant is accepted, so that two cannot both take what is left. */
-async function checkAllowance(client: PoolClient, tenantId: string, job: NewJob): Promise<void> {
+export async function checkAllowance(
+  client: PoolClient,
+  tenantId: string,
+  job: Pick<NewJob, "allowance" | "audioSeconds">,
+): Promise<void> {
   await client.query("SELECT pg_advisory_xact_lock($1, hashtext($2))", [ALLOWANCE_LOCK, tenantId]);
   const { liveSeconds, usedTodaySeconds } = await readUsageNow(client, tenantId);
   const { queuedAudioSeconds: queued, dailyAudioSeconds: daily } = job.allowance ?? {};
@@ -167,8 +116,8 @@ async function insertJob(db: Database, client: Pool | PoolClient, tenantId: stri
        )
        INSERT INTO jobs (id, tenant_id, api_key_id, engine, model, language, priority, recording_id, metadata, options,
          source, retry_of, traceparent, webhook_url, webhook_events, webhook_secret_encrypted, audio_seconds,
-         audio_key, audio_sha256, audio_bytes, next_ordinal, status, phase, next_run_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 2, $21, $22, ${AT_ONCE})
+         audio_key, audio_sha256, audio_bytes, next_ordinal, status, phase, provider_account_encrypted, next_run_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 2, $21, $22, $24, ${AT_ONCE})
        RETURNING ${JOB_COLUMNS}`,
     values: [
       id,
@@ -194,28 +143,8 @@ async function insertJob(db: Database, client: Pool | PoolClient, tenantId: stri
       "pending",
       "queued",
       JSON.stringify({ job_id: id, status: "pending" }),
+      job.providerAccount === undefined ? null : db.secrets.encrypt(JSON.stringify(job.providerAccount)),
     ],
   });
   return toJobRow(rows[0]);
-}
-
-/** What an earlier request with this key was answered, or null. */
-export async function readKeptAnswer(
-  db: Database,
-  tenantId: string,
-  route: string,
-  key: string,
-): Promise<(KeptAnswer & { fingerprint: string }) | null> {
-  const { rows } = await db.pool.query<{
-    fingerprint: string;
-    status: number;
-    response: unknown;
-    headers: Record<string, string>;
-  }>(
-    `SELECT fingerprint, status, response, headers FROM idempotency_records
-     WHERE tenant_id = $1 AND route = $2 AND key = $3 AND expires_at >= now()`,
-    [tenantId, route, key],
-  );
-  const row = rows[0];
-  return row ? { fingerprint: row.fingerprint, status: row.status, body: row.response, headers: row.headers } : null;
 }

@@ -1,5 +1,6 @@
 import type { JobErrorView, TerminalStatus } from "@scribe/domain";
 import type { PoolClient } from "pg";
+import { countEnded } from "../batches/count-ended.ts";
 import type { Database } from "../open-database.ts";
 import { recordUsage } from "../tenants/usage.ts";
 import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
@@ -21,7 +22,7 @@ export async function endJob(
 ): Promise<JobRow | null> {
   const { rows } = await client.query(
     `UPDATE jobs SET status = $2, error = $3, completed_at = now(), updated_at = now(),
-       lease_epoch = lease_epoch + 1, lease_until = NULL, dispatched_at = NULL, attempts = attempts + $5,
+       lease_epoch = lease_epoch + 1, lease_until = NULL, dispatched_at = NULL, provider_account_encrypted = NULL, attempts = attempts + $5,
        next_ordinal = next_ordinal + 2
      WHERE id = $1 AND status IN ('pending', 'processing') AND ${where.sql} = $4
      RETURNING ${JOB_COLUMNS}`,
@@ -31,5 +32,6 @@ export async function endJob(
   const job = toJobRow(rows[0]);
   await tellStatus(db, client, job, job.nextOrdinal - 2);
   await recordUsage(client, job);
+  if (job.batchId !== null) await countEnded(db, client, job.batchId, { [status]: 1 });
   return job;
 }

@@ -26,7 +26,8 @@ export async function eraseJob(
   if (!job) return null;
   if (job.status === "pending" || job.status === "processing") return "live";
   const { rows: endpoints } = await client.query<{ id: string }>(
-    "SELECT DISTINCT endpoint_id AS id FROM webhook_deliveries WHERE job_id = $1",
+    `SELECT DISTINCT endpoint_id AS id FROM webhook_deliveries
+     WHERE job_id = $1 OR enhancement_id IN (SELECT id FROM enhancements WHERE job_id = $1)`,
     [jobId],
   );
   await client.query("DELETE FROM jobs WHERE id = $1", [jobId]);

@@ -54,7 +54,7 @@ export async function listInstanceJobs(db: Database, filter: InstanceJobFilter):
 }
 
 export interface QueueState {
-  name: "transcription" | "webhooks";
+  name: "transcription" | "webhooks" | "enhancement";
   /** Due or not, not begun. */
   waiting: number;
   /** Of them, those whose message is in the queue. */
@@ -79,7 +79,12 @@ export async function readQueueStates(db: Database): Promise<QueueState[]> {
      SELECT 'webhooks', count(*) FILTER (WHERE lease_until IS NULL)::int, count(*) FILTER (WHERE dispatched_at IS NOT NULL)::int,
        count(*) FILTER (WHERE lease_until IS NOT NULL)::int,
        extract(epoch FROM now() - min(created_at) FILTER (WHERE lease_until IS NULL))::float8, 0
-     FROM webhook_deliveries WHERE status = 'pending'`,
+     FROM webhook_deliveries WHERE status = 'pending'
+     UNION ALL
+     SELECT 'enhancement', count(*) FILTER (WHERE lease_until IS NULL)::int, count(*) FILTER (WHERE dispatched_at IS NOT NULL)::int,
+       count(*) FILTER (WHERE lease_until IS NOT NULL)::int,
+       extract(epoch FROM now() - min(created_at) FILTER (WHERE lease_until IS NULL))::float8, 0
+     FROM enhancements WHERE status IN ('pending', 'processing')`,
   );
   return rows;
 }

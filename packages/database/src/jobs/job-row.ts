@@ -18,11 +18,14 @@ export interface JobRow {
   options: unknown;
   source: JobSource;
   retryOf: string | null;
+  batchId: string | null;
+  batchLine: number | null;
   traceparent: string | null;
   webhookUrl: string | null;
   webhookEvents: string[];
   webhookSecretEncrypted: string | null;
   webhookSequence: number;
+  providerAccountEncrypted: string | null;
   createdAt: Date;
   updatedAt: Date;
   startedAt: Date | null;
@@ -59,11 +62,14 @@ const COLUMNS = {
   options: "options",
   source: "source",
   retryOf: "retry_of",
+  batchId: "batch_id",
+  batchLine: "batch_line",
   traceparent: "traceparent",
   webhookUrl: "webhook_url",
   webhookEvents: "webhook_events",
   webhookSecretEncrypted: "webhook_secret_encrypted",
   webhookSequence: "webhook_sequence",
+  providerAccountEncrypted: "provider_account_encrypted",
   createdAt: "created_at",
   updatedAt: "updated_at",
   startedAt: "started_at",

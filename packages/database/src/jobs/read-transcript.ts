@@ -15,10 +15,11 @@ export async function readSegments(client: Pool | PoolClient, jobId: string): Pr
     `SELECT index, start, "end", text, data FROM segments WHERE job_id = $1 ORDER BY index`,
     [jobId],
   );
-  return rows.map(({ index, start, end, text, data }) => ({ id: index, start, end, text, ...data }));
+  return rows.map(toSegment);
 }
 
 interface TranscriptRow {
+  id: string;
   text: string;
   language: string | null;
   language_probability: number | null;
@@ -31,17 +32,51 @@ interface TranscriptRow {
 
 /** The result of a completed job, or null where it has none. The caller has checked whose job it is. */
 export async function readTranscript(client: Pool | PoolClient, jobId: string): Promise<Transcript | null> {
+  return (await readTranscripts(client, [jobId])).get(jobId) ?? null;
+}
+
+/** The results of several jobs, by id; those that have none are not among them. */
+export async function readTranscripts(
+  client: Pool | PoolClient,
+  jobIds: readonly string[],
+): Promise<Map<string, Transcript>> {
+  if (jobIds.length === 0) return new Map();
   const { rows } = await client.query<TranscriptRow>(
-    `SELECT text, language, language_probability, duration, words_method, speakers, diarization, extra
-     FROM transcripts WHERE job_id = $1`,
-    [jobId],
+    `SELECT job_id AS id, text, language, language_probability, duration, words_method, speakers, diarization, extra
+     FROM transcripts WHERE job_id = ANY($1::uuid[])`,
+    [jobIds],
   );
-  const row = rows[0];
-  if (!row) return null;
-  const { words_method, speakers, diarization, extra, ...rest } = row;
+  const segments = await readSegmentsOf(
+    client,
+    rows.map(({ id }) => id),
+  );
+  return new Map(rows.map((row) => [row.id, toTranscript(row, segments.get(row.id) ?? [])]));
+}
+
+async function readSegmentsOf(client: Pool | PoolClient, jobIds: readonly string[]): Promise<Map<string, Segment[]>> {
+  if (jobIds.length === 1) return new Map([[jobIds[0]!, await readSegments(client, jobIds[0]!)]]);
+  const { rows } = await client.query<SegmentRow & { id: string }>(
+    `SELECT job_id AS id, index, start, "end", text, data FROM segments WHERE job_id = ANY($1::uuid[]) ORDER BY job_id, index`,
+    [jobIds],
+  );
+  const byJob = new Map<string, Segment[]>();
+  for (const { id, ...row } of rows) {
+    const segments = byJob.get(id) ?? [];
+    segments.push(toSegment(row));
+    byJob.set(id, segments);
+  }
+  return byJob;
+}
+
+function toSegment({ index, start, end, text, data }: SegmentRow): Segment {
+  return { id: index, start, end, text, ...data };
+}
+
+function toTranscript(row: TranscriptRow, segments: Segment[]): Transcript {
+  const { id: _id, words_method, speakers, diarization, extra, ...rest } = row;
   return {
     ...rest,
-    segments: await readSegments(client, jobId),
+    segments,
     ...(words_method === null ? {} : { words_method }),
     ...(speakers.length === 0 ? {} : { speakers }),
     ...(diarization ? { diarization } : {}),

@@ -1,8 +1,9 @@
 import type { TranscriptionOptions } from "@scribe/domain";
 import type { PoolClient } from "pg";
 import type { Database } from "../open-database.ts";
-import { createJob, type Idempotency, type NewJob } from "./create-job.ts";
+import { createJob, type NewJob } from "./create-job.ts";
 import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
+import type { Idempotency } from "./once.ts";
 
 /** Why a job is not tried again. */
 export class NotRetryable extends Error {
@@ -19,6 +20,8 @@ export interface RetryOptions {
   apiKeyId: string;
   traceparent?: string | undefined;
   allowance?: NewJob["allowance"];
+  /** The old job's was erased when it ended. */
+  providerAccount?: NewJob["providerAccount"];
   /** Whether the object is still stored. */
   isStored: (audioKey: string) => Promise<boolean>;
 }
@@ -33,7 +36,7 @@ export async function retryJob(
   db: Database,
   tenantId: string,
   jobId: string,
-  { apiKeyId, traceparent, allowance, isStored }: RetryOptions,
+  { apiKeyId, traceparent, allowance, providerAccount, isStored }: RetryOptions,
   idempotency?: Idempotency,
 ): Promise<JobRow | null> {
   const { rows } = await db.pool.query(`SELECT ${JOB_COLUMNS} FROM jobs WHERE id = $1 AND tenant_id = $2`, [
@@ -69,6 +72,7 @@ export async function retryJob(
       webhookSecret: old.webhookSecretEncrypted === null ? undefined : db.secrets.decrypt(old.webhookSecretEncrypted),
       traceparent,
       allowance,
+      providerAccount,
       retryOf: jobId,
       resume: stored ? (client, id) => takeOver(client, { from: jobId, to: id }) : undefined,
     },

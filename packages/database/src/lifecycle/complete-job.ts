@@ -1,4 +1,6 @@
 import type { DiarizationTurn, Segment } from "@scribe/domain";
+import { countEnded } from "../batches/count-ended.ts";
+import { enhanceCompleted } from "../enhancements/enhance-completed.ts";
 import { JOB_COLUMNS, toJobRow } from "../jobs/job-row.ts";
 import { tellStatus } from "../jobs/write-events.ts";
 import { type Database, inTransaction } from "../open-database.ts";
@@ -16,6 +18,8 @@ export interface JobOutcome {
   diarization?: { method: string; num_speakers: number; turns: DiarizationTurn[] } | undefined;
   /** Only the segments that later steps changed; the windows wrote the rest. */
   changedSegments?: readonly Segment[] | undefined;
+  /** How many segments there are; those beyond, which the windows wrote, go. */
+  segmentCount?: number | undefined;
   warnings: readonly string[];
 }
 
@@ -30,7 +34,7 @@ export async function completeJob(db: Database, lease: Lease, outcome: JobOutcom
       // The transcript comes of the updated row: a cancel that commits first leaves none behind.
       text: `WITH done AS (
           UPDATE jobs SET status = 'completed', phase = 'finalizing', progress = 100, completed_at = now(),
-            updated_at = now(), lease_until = NULL, dispatched_at = NULL, checkpoint = NULL,
+            updated_at = now(), lease_until = NULL, dispatched_at = NULL, checkpoint = NULL, provider_account_encrypted = NULL,
             language = coalesce($4, language), duration = $6, warnings = $10, next_ordinal = next_ordinal + 2
           WHERE id = $1 AND lease_epoch = $2 AND status = 'processing'
           RETURNING ${JOB_COLUMNS}
@@ -71,9 +75,14 @@ export async function completeJob(db: Database, lease: Lease, outcome: JobOutcom
         [lease.jobId, JSON.stringify(changed)],
       );
     }
+    if (outcome.segmentCount !== undefined) {
+      await client.query("DELETE FROM segments WHERE job_id = $1 AND index >= $2", [lease.jobId, outcome.segmentCount]);
+    }
     const job = toJobRow(rows[0]);
     await tellStatus(db, client, job, job.nextOrdinal - 2);
+    await enhanceCompleted(client, job);
     await recordUsage(client, job);
+    if (job.batchId !== null) await countEnded(db, client, job.batchId, { completed: 1 });
     return true;
   });
 }

@@ -1,3 +1,4 @@
+import { eraseBatchRow } from "../batches/erase-batch.ts";
 import { eraseJob } from "../jobs/erase-job.ts";
 import { type Database, inTransaction } from "../open-database.ts";
 import { auditIn } from "../tenants/audit.ts";
@@ -27,5 +28,24 @@ export async function eraseOldJobs(db: Database, run: RetentionRun, hours: numbe
       for (const key of erased.audioKeys) await removeObject(run, key);
     }
     if (rows.length < PAGE) return;
+  }
+}
+
+/** Erases batches that ended longer ago than `hours`, and whose jobs are gone. */
+export async function eraseOldBatches(db: Database, run: RetentionRun, hours: number): Promise<void> {
+  const { rows } = await db.pool.query<{ id: string; tenantId: string }>(
+    `SELECT id, tenant_id AS "tenantId" FROM batches WHERE ended_at < now() - $1 * interval '1 hour'
+       AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch_id = batches.id)`,
+    [hours],
+  );
+  for (const { id, tenantId } of rows) {
+    run.signal.throwIfAborted();
+    run.report.scanned += 1;
+    await inTransaction(db, async (client) => {
+      await eraseBatchRow(client, tenantId, id);
+      const act = { tenantId, actor: run.actor, action: "batch.erased", target: id };
+      await auditIn(client, { ...act, detail: { reason: "JOB_RETENTION_HOURS" } });
+    });
+    run.report.deleted += 1;
   }
 }

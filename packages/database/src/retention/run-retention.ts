@@ -2,10 +2,12 @@ import { Client } from "pg";
 import type { Database } from "../open-database.ts";
 import { inTransaction } from "../open-database.ts";
 import { auditIn } from "../tenants/audit.ts";
-import { eraseOldJobs } from "./erase-old-jobs.ts";
+import { eraseOldEnhancements } from "./erase-old-enhancements.ts";
+import { eraseOldBatches, eraseOldJobs } from "./erase-old-jobs.ts";
 import { expireUploads } from "./expire-uploads.ts";
 import { removeOrphanObjects, settleOrphanRows } from "./find-orphans.ts";
 import { forgetPings } from "./forget-pings.ts";
+import { forgetSessions } from "./forget-sessions.ts";
 import { releaseAudio } from "./release-audio.ts";
 import { type CleanupReport, countFailure, type RetentionRun, type StoredObjects } from "./stored-objects.ts";
 
@@ -58,10 +60,16 @@ async function clean({ db, objects, policy, actor, signal }: RetentionOptions): 
   const run: RetentionRun = { objects, report, actor, signal };
   const steps: [what: string, step: () => Promise<void>][] = [
     ["jobs", async () => (policy.jobHours > 0 ? await eraseOldJobs(db, run, policy.jobHours) : undefined)],
+    [
+      "enhancements",
+      async () => (policy.jobHours > 0 ? await eraseOldEnhancements(db, run, policy.jobHours) : undefined),
+    ],
+    ["batches", async () => (policy.jobHours > 0 ? await eraseOldBatches(db, run, policy.jobHours) : undefined)],
     ["audio", () => releaseAudio(db, run, policy.audioHours)],
     ["uploads", () => expireUploads(db, run)],
     ["kept answers", () => expireAnswers(db, run)],
     ["pings", () => forgetPings(db, run)],
+    ["sessions", () => forgetSessions(db, run)],
     ["orphaned objects", () => removeOrphanObjects(db, run)],
     ["orphaned rows", () => settleOrphanRows(db, run)],
   ];

@@ -6,6 +6,10 @@ export const ENCRYPTED_COLUMNS = [
   { table: "tenants", column: "webhook_secret_encrypted" },
   { table: "tenants", column: "webhook_secret_before_encrypted" },
   { table: "jobs", column: "webhook_secret_encrypted" },
+  { table: "batches", column: "webhook_secret_encrypted" },
+  { table: "jobs", column: "provider_account_encrypted" },
+  { table: "provider_settings", column: "api_key_encrypted" },
+  { table: "enhancements", column: "webhook_secret_encrypted" },
   { table: "webhook_deliveries", column: "secret_encrypted" },
 ] as const;
 

@@ -21,10 +21,12 @@ export async function readJson<T extends z.ZodType>(
   if (!request.is("application/json")) {
     throw new RequestError("unsupported_media", "The body must be JSON, with `Content-Type: application/json`.");
   }
-  if ((request.get("content-encoding") ?? "identity") !== "identity") {
-    throw new RequestError("unsupported_media", "The body must not be compressed.");
-  }
-  const input = parseJson(await collectBody(request, limits));
+  refuseCompressed(request);
+  return checkInput(parseJson(await collectBody(request, limits)), schema);
+}
+
+/** What JSON gave, checked against a schema. Throws 400 that names the fields. */
+export function checkInput<T extends z.ZodType>(input: unknown, schema: T): z.output<T> {
   refuseMachinery(input);
   const unsafe = findUnsafeText(input);
   if (unsafe !== null) throw wrongField(unsafe, "must not contain NUL or lone surrogates");
@@ -33,8 +35,13 @@ export async function readJson<T extends z.ZodType>(
   return parsed.data;
 }
 
+export function refuseCompressed(request: Request): void {
+  if ((request.get("content-encoding") ?? "identity") === "identity") return;
+  throw new RequestError("unsupported_media", "The body must not be compressed.");
+}
+
 /** On failure the rest of the body is left to Node, which discards it: the socket still has to carry the answer. */
-function collectBody(request: Request, { maxBytes, waitMs }: BodyLimits): Promise<Buffer> {
+export function collectBody(request: Request, { maxBytes, waitMs }: BodyLimits): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   if (Number(request.get("content-length") ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
   const chunks: Buffer[] = [];
@@ -60,7 +67,7 @@ function collectBody(request: Request, { maxBytes, waitMs }: BodyLimits): Promis
   });
 }
 
-function parseJson(body: Buffer): unknown {
+export function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch (error) {
