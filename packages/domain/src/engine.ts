@@ -1,5 +1,6 @@
 import type { TranscriptionOptions } from "./job-options.ts";
-import type { Segment } from "./transcript.ts";
+import type { ProviderAccess } from "./providers/provider.ts";
+import type { DiarizationTurn, Segment } from "./transcript.ts";
 
 /** Decoded audio on the local disk: 16 kHz, one channel, signed 16 bit little endian, no header. */
 export interface PcmAudio {
@@ -27,6 +28,11 @@ export interface EngineRequest {
   resume: EngineCheckpoint | null;
   /** Whether other jobs may share the engine's process while this one runs. */
   alone: boolean;
+  /** Whose job it is, and how urgent (lower first): jobs share an engine fairly. */
+  tenant?: string | undefined;
+  priority?: number | undefined;
+  /** Of an engine that asks a provider. */
+  access?: ProviderAccess | undefined;
 }
 
 export type EngineEvent =
@@ -43,9 +49,24 @@ export type EngineEvent =
       checkpoint: EngineCheckpoint;
     }
   | { type: "warning"; message: string }
-  | { type: "done"; language: string | null; languageProbability: number | null; wordsMethod?: string };
+  | {
+      type: "done";
+      language: string | null;
+      languageProbability: number | null;
+      wordsMethod?: string;
+      speakers?: EngineSpeakers;
+    };
 
-export type EngineSegment = Omit<Segment, "id" | "speaker" | "channel">;
+/** Who speaks when, where the engine tells speakers apart itself; `exclusiveTurns` have one speaker at a time. */
+export interface EngineSpeakers {
+  method: string;
+  speakers: string[];
+  turns: DiarizationTurn[];
+  exclusiveTurns: DiarizationTurn[];
+}
+
+/** `speaker` and `channel` only where the engine was given a channel that is a speaker. */
+export type EngineSegment = Omit<Segment, "id">;
 
 /**
  * Something that turns audio into segments. Errors are thrown with a `code` of the job catalogue and `retryable`; a

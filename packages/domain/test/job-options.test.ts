@@ -134,7 +134,6 @@ describe("options that this version does not carry out", () => {
     ["lexicon", "names"],
     ["redact", ["email"]],
     ["enhance", { tasks: ["summary"] }],
-    ["channels", "split"],
     ["engine", "openai"],
     ["engine", "assemblyai"],
   ])("%s: %j is refused by name", (field, value) => {

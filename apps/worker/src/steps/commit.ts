@@ -26,7 +26,7 @@ export async function commit(
       languageProbability,
       duration: roundSeconds(audio.durationSeconds),
       ...(wordsMethod === undefined ? {} : { wordsMethod }),
-      ...(segments === undefined ? {} : { changedSegments: segments }),
+      ...(segments === undefined ? {} : { changedSegments: segments, segmentCount: segments.length }),
       speakers,
       diarization,
       warnings: [...audio.warnings, ...transcription.warnings, ...warnings],

@@ -2,6 +2,7 @@ import { recordPhase, tenantJobs } from "@scribe/database";
 import {
   assignSpeakers,
   type DiarizationTurn,
+  type EngineSpeakers,
   type PcmAudio,
   PHASE_PROGRESS,
   readStoredOptions,
@@ -10,14 +11,11 @@ import {
 } from "@scribe/domain";
 import { type Attempt, showProgress, type WorkerParts } from "../attempt.ts";
 import { asked, held } from "../work-stopped.ts";
+import type { HeardAudio } from "./decode-audio.ts";
+import { speakersOfChannels } from "./speakers-of-channels.ts";
 
-/** Who speaks when, as a finder of speakers says it; `exclusiveTurns` have one speaker at a time. */
-export interface FoundSpeakers {
-  method: string;
-  speakers: string[];
-  turns: DiarizationTurn[];
-  exclusiveTurns: DiarizationTurn[];
-}
+/** Who speaks when, as a finder of speakers says it. */
+export type FoundSpeakers = EngineSpeakers;
 
 export interface SpeakerQuestion {
   pcmPath: string;
@@ -57,9 +55,12 @@ const NOTHING: SpeakerResult = { warnings: [] };
  * Begins to tell speakers apart beside the transcription, where the job asks for it. What goes wrong with it costs the
  * speakers, and never the transcript.
  */
-export function beginDiarization(audio: PcmAudio, attempt: Attempt, parts: WorkerParts): Diarizing {
+export function beginDiarization(audio: HeardAudio, attempt: Attempt, parts: WorkerParts): Diarizing {
   const options = readStoredOptions(attempt.job.options);
-  if (!options.diarize) return { finish: async () => NOTHING, stop: () => {} };
+  const { channels } = audio;
+  if (channels) return { finish: () => speakersOfChannels(channels, attempt, parts), stop: () => {} };
+  // Who asked for a speaker a channel, where there is but one, is told speakers by their voices.
+  if (!(options.diarize ?? options.channels === "split")) return { finish: async () => NOTHING, stop: () => {} };
   if (audio.path === "") return { finish: async () => ({ warnings: [NO_AUDIO] }), stop: () => {} };
 
   const ended = new AbortController();
@@ -95,6 +96,16 @@ export function beginDiarization(audio: PcmAudio, attempt: Attempt, parts: Worke
     },
     stop: () => ended.abort(),
   };
+}
+
+/** Where the engine tells speakers apart itself. */
+export const LEFT_TO_ENGINE: Diarizing = { finish: async () => NOTHING, stop: () => {} };
+
+/** What the engine has heard itself, as `Diarizing` gives it. */
+export async function takeSpeakers(found: EngineSpeakers, { job, lease }: Attempt, parts: WorkerParts) {
+  await held(recordPhase(parts.db, lease, "diarizing"));
+  const segments = await asked(tenantJobs(parts.db, job.tenantId).segments(job.id));
+  return describe(found, segments, readStoredOptions(job.options));
 }
 
 const NO_AUDIO = "Speakers were not told apart: this engine plays without audio.";

@@ -2,15 +2,17 @@ import { recordRestart, recordWindow, tenantJobs } from "@scribe/database";
 import {
   type EngineCheckpoint,
   type EngineEvent,
+  type EngineSpeakers,
   JobError,
-  type PcmAudio,
   readStoredOptions,
   roundSeconds,
   type Segment,
   transcribingProgress,
 } from "@scribe/domain";
 import { type Attempt, type FittedEngine, showProgress, type WorkerParts } from "../attempt.ts";
+import { transcribeChannels } from "../engines/transcribe-channels.ts";
 import { asked, held } from "../work-stopped.ts";
+import type { HeardAudio } from "./decode-audio.ts";
 
 export interface Transcription {
   /** Of all segments in order, those of earlier attempts too. */
@@ -18,6 +20,8 @@ export interface Transcription {
   language: string | null;
   languageProbability: number | null;
   wordsMethod: string | undefined;
+  /** Where the engine tells them apart itself. */
+  speakers?: EngineSpeakers | undefined;
   warnings: string[];
 }
 
@@ -32,7 +36,7 @@ const FIRST_WORD_MS = 60_000;
  * that finds a checkpoint goes on after it.
  */
 export async function transcribe(
-  audio: PcmAudio,
+  audio: HeardAudio,
   { engine }: FittedEngine,
   attempt: Attempt,
   parts: WorkerParts,
@@ -40,7 +44,7 @@ export async function transcribe(
   const { job, keeper, signal } = attempt;
   keeper.announce("wait for the engine", PATIENCE_MS);
   const leave = await parts.gate.enter(job.runAlone, signal);
-  const limitMs = parts.settings.timeLimitMs(audio.durationSeconds);
+  const limitMs = parts.settings.timeLimitMs(audio.durationSeconds * (audio.channels?.heard.length ?? 1));
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(tookTooLong(limitMs)), limitMs);
   try {
@@ -54,9 +58,12 @@ export async function transcribe(
       metadata: job.metadata,
       resume: job.checkpoint as EngineCheckpoint | null,
       alone: job.runAlone,
+      tenant: job.tenantId,
+      priority: job.priority,
     };
     const stop = AbortSignal.any([signal, limit.signal]);
-    for await (const event of engine.transcribe(request, stop)) {
+    const heard = audio.channels ? transcribeChannels(engine, audio.channels.heard) : engine;
+    for await (const event of heard.transcribe(request, stop)) {
       stop.throwIfAborted();
       await take(event, written, attempt, parts);
     }
@@ -132,6 +139,7 @@ async function take(event: EngineEvent, written: Transcription, attempt: Attempt
       written.language = event.language;
       written.languageProbability = event.languageProbability;
       written.wordsMethod = event.wordsMethod;
+      written.speakers = event.speakers;
       return;
     default:
       event satisfies never;

@@ -1,5 +1,5 @@
 import type { DiarizationTurn, Segment, Word } from "../transcript.ts";
-import { roundSeconds } from "../transcript.ts";
+import { cutSegment } from "./cut-segment.ts";
 import { findSpeakers } from "./find-speakers.ts";
 
 /**
@@ -29,14 +29,5 @@ function splitBySpeaker(segment: Segment, words: readonly SpokenWord[]): Segment
     if (group?.[0]?.speaker === word.speaker) group.push(word);
     else groups.push([word]);
   }
-  if (groups.length === 1) return [{ ...segment, speaker: words[0]!.speaker, words: [...words] }];
-  return groups.map((group, i) => ({
-    ...segment,
-    // Between two pieces lies the border of their words; the outer ends stay the segment's.
-    start: i === 0 ? segment.start : roundSeconds(group[0]!.start),
-    end: i === groups.length - 1 ? segment.end : roundSeconds(group.at(-1)!.end),
-    text: group.map(({ word }) => word).join(""),
-    speaker: group[0]!.speaker,
-    words: group,
-  }));
+  return cutSegment(segment, groups).map((piece, i) => ({ ...piece, speaker: groups[i]![0]!.speaker }));
 }
