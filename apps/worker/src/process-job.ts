@@ -42,7 +42,7 @@ async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"
   parts.fail("after-claim");
   const engine = await admitted(findEngine(job.engine, parts), job);
   const audio = await listen(engine, attempt, parts);
-  const diarizing = engine.tellsSpeakers ? LEFT_TO_ENGINE : beginDiarization(audio, attempt, parts);
+  const diarizing = engine.tellsSpeakers && !audio.channels ? LEFT_TO_ENGINE : beginDiarization(audio, attempt, parts);
   try {
     const transcription = await timed("transcribe", attempt, parts, () => transcribe(audio, engine, attempt, parts));
     const { speakers: told } = transcription;

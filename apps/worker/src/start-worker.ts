@@ -15,21 +15,26 @@ import type { FittedEngine, WorkerParts } from "./attempt.ts";
 import { tellCloudwatch } from "./cloudwatch-metrics.ts";
 import { startEcsProtection } from "./ecs-protection.ts";
 import { createEngineGate } from "./engine-gate.ts";
+import { needOffered } from "./engines/find-model.ts";
 import { createFindSpeakers } from "./engines/find-speakers.ts";
+import { openHostedEngines } from "./engines/hosted-engines.ts";
 import { createModelFinder } from "./engines/model-finder.ts";
 import { createOnnxEngine } from "./engines/onnx-engine.ts";
+import { enhancementSettings } from "./enhancement-settings.ts";
 import type { Fail } from "./fail-point.ts";
 import { showGpus } from "./gpu-metrics.ts";
 import { createHeldJobs } from "./held-jobs.ts";
 import { startHealthServer } from "./http/health-server.ts";
 import { showInstance } from "./instance-metrics.ts";
 import { jobSettings } from "./job-settings.ts";
+import { openChat } from "./open-chat.ts";
 import { outboundPolicy } from "./outbound-policy.ts";
+import { startEnhancement } from "./roles/enhancement.ts";
 import { startMaintenance } from "./roles/maintenance.ts";
 import type { Role } from "./roles/role.ts";
 import { startTranscription } from "./roles/transcription.ts";
 import { startWebhooks } from "./roles/webhooks.ts";
-import { showSpeech } from "./speech-metrics.ts";
+import { showBatches, showSpeech } from "./speech-metrics.ts";
 import { makeWorkerId, openWorkFolder } from "./work-folder.ts";
 import { createWorkerMetrics } from "./worker-metrics.ts";
 
@@ -113,6 +118,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       sweepSeconds: jobs.SWEEP_INTERVAL_SECONDS,
       onRepair: (queue, count) => metrics.repairs.inc({ queue }, count),
       maxConcurrentJobs: config.limits.MAX_CONCURRENT_JOBS,
+      ageingSeconds: jobs.PRIORITY_AGEING_SECONDS,
       ...(jobs.DISPATCH_WINDOW === undefined ? {} : { window: jobs.DISPATCH_WINDOW }),
     });
     opened.push(() => dispatcher.stop());
@@ -155,12 +161,24 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       opened.push(() => role.close());
       roles.push(role);
     }
+    const enhancer = wanted.has("enhancement") ? openChat(config) : null;
+    if (enhancer) {
+      opened.push(() => enhancer.client.close());
+      const settings = enhancementSettings(config, enhancer.chat);
+      const parts = { workerId, db, metrics, tracer, log, poke, held: createHeldJobs(), settings };
+      const role = startEnhancement(parts, { queues, concurrency: config.enhancement.ENHANCED_AI_CONCURRENCY });
+      opened.push(() => role.close());
+      roles.push(role);
+    }
     if (transcribes) {
       const programs = await findFfmpeg({ production: options.production, warn: (message) => log.warn(message) });
       for (const [name, engine] of openEngines(config, log, registry)) {
         engines.set(name, engine);
         opened.push(() => engine.engine.close());
       }
+      const hosted = openHostedEngines({ config, db, outbound, policy: outboundPolicy(config), programs });
+      for (const [name, engine] of hosted.engines) engines.set(name, engine);
+      opened.push(() => hosted.close());
       showGpus(registry);
       metrics.slots.set(jobs.WORKER_CONCURRENCY);
       const protection = jobs.ECS_AGENT_URI && startEcsProtection({ agentUrl: jobs.ECS_AGENT_URI, log });
@@ -210,6 +228,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     // More slots make a wider window.
     dispatcher.poke("transcription");
     dispatcher.poke("webhooks");
+    dispatcher.poke("enhancement");
 
     const server = await startHealthServer({
       port: http.WORKER_PORT,
@@ -246,24 +265,37 @@ function localFolder({ data }: Config): Record<string, string> {
 }
 
 function openEngines({ speech, http, data }: Config, log: Logger, registry: Registry): Map<string, FittedEngine> {
-  const providers = providersInOrder({ speech });
+  const bundledDir = resolve(import.meta.dirname, "../../../models");
   const runtime = startSpeechRuntime({
-    executionProviders: providers,
+    executionProviders: speech.EXECUTION_PROVIDERS,
     intraOpThreads: speech.INTRA_OP_THREADS || availableParallelism(),
     modelIdleSeconds: speech.MODEL_IDLE_SECONDS || LONGEST_TIMER_SECONDS,
-    // The same function as the export's, in less time.
-    graphs: { cacheFolder: resolve(data.SCRIBE_DATA_DIR, "graphs"), precision: "fp32" },
+    modelMemoryBytes: speech.MODEL_MEMORY_LIMIT || undefined,
+    graphs: {
+      cacheFolder: resolve(data.SCRIBE_DATA_DIR, "graphs"),
+      precision: speech.SPEECH_PRECISION,
+      probe: resolve(bundledDir, "sample/dialogue.wav"),
+    },
+    onRuns: showBatches(registry),
     log: ({ level, message, ...fields }) => log[level](fields, message),
   });
   const hub = openHub(speech, resolve(data.SCRIBE_DATA_DIR));
   const places = {
     modelDir: hub.cacheFolder,
-    bundledDir: resolve(import.meta.dirname, "../../../models"),
+    bundledDir,
     offered: [speech.SCRIBE_MODEL, ...speech.SCRIBE_MODELS],
+    names: speech.SCRIBE_MODEL_NAMES,
   };
+  needOffered(places);
   const models = createModelFinder(places, hub, log);
   models.fetchOffered();
-  const onnx = createOnnxEngine({ runtime, models, providers });
+  for (const name of speech.MODEL_PRELOAD) {
+    Promise.resolve(models.find(name)).then(
+      (folder) => runtime.preload(folder),
+      (err: unknown) => log.warn({ err, model: name }, "a model could not be loaded ahead of time"),
+    );
+  }
+  const onnx = createOnnxEngine({ runtime, models });
   showSpeech(registry, runtime, onnx);
   const engines = new Map<string, FittedEngine>([["onnx", { engine: onnx }]]);
   if (http.SCRIBE_ENABLE_SYNTHETIC) engines.set("synthetic", { engine: createSyntheticEngine(), secondsWithoutAudio });

@@ -13,6 +13,10 @@ export function createWorkerMetrics(registry: Registry) {
     audioSeconds: counter(registry, "scribe_worker_audio_seconds_total"),
     deliveries: counter(registry, "scribe_worker_deliveries_total"),
     deliveryAgeSeconds: histogram(registry, "scribe_worker_delivery_age_seconds"),
+    enhancements: counter(registry, "scribe_worker_enhancements_total"),
+    enhancementSeconds: histogram(registry, "scribe_worker_enhancement_seconds"),
+    enhancementQuestions: counter(registry, "scribe_worker_enhancement_questions_total"),
+    enhancementTokens: counter(registry, "scribe_worker_enhancement_tokens_total"),
     repairs: counter(registry, "scribe_dispatcher_repairs_total"),
   };
 }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { tenantDeliveries, tenantEndpoints } from "@scribe/database";
-import { createDispatcher, type Dispatcher, openQueues, type Queues } from "@scribe/queue";
+import { createDispatcher, type Dispatcher, openQueues, type QueueKind, type Queues } from "@scribe/queue";
 import { type Receiver, startReceiver, waitFor } from "@scribe/testing";
 import type { Role } from "../src/roles/role.ts";
 import type { WebhookSettings } from "../src/roles/webhooks.ts";
@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 const start = (more: Partial<WebhookSettings> = {}): Role => {
-  const parts = { ...box.parts, poke: (kind: "transcription" | "webhooks") => dispatcher.poke(kind) };
+  const parts = { ...box.parts, poke: (kind: QueueKind) => dispatcher.poke(kind) };
   return startWebhooks(parts, { queues, outbound: box.parts.outbound, scheduleSeconds: [0.2], ...more });
 };
 

@@ -7,6 +7,7 @@ const TITLES = {
   data: "Data and secrets",
   accounts: "Accounts",
   jobs: "Jobs and workers",
+  enhancement: "Enhancement by a language model",
   outbound: "Reaching out",
   speech: "Speech",
   providers: "Providers",

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { accountSettings } from "./concerns/accounts.ts";
 import { compatSettings } from "./concerns/compat.ts";
 import { dataSettings } from "./concerns/data.ts";
+import { enhancementSettings } from "./concerns/enhancement.ts";
 import { httpSettings } from "./concerns/http.ts";
 import { jobSettings } from "./concerns/jobs.ts";
 import { limitSettings } from "./concerns/limits.ts";
@@ -21,6 +22,7 @@ export const CONCERNS = {
   jobs: jobSettings,
   outbound: outboundSettings,
   speech: speechSettings,
+  enhancement: enhancementSettings,
   providers: providerSettings,
   compat: compatSettings,
   logging: loggingSettings,

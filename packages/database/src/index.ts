@@ -86,6 +86,7 @@ export { readSegments, readTranscript } from "./jobs/read-transcript.ts";
 export { NotRetryable, type RetryOptions } from "./jobs/retry-job.ts";
 export { type JobFilter, type QueuePosition, type TenantJobs, tenantJobs } from "./jobs/tenant-jobs.ts";
 export type { JobEventRow } from "./jobs/write-events.ts";
+export { type LexiconRow, type LexiconVersion, tenantLexicons } from "./lexicons/lexicons.ts";
 export { type Claimed, claimJob, type Lease, MAX_CRASHES } from "./lifecycle/claim-job.ts";
 export { completeJob, type JobOutcome } from "./lifecycle/complete-job.ts";
 export { failAttempt, handBack, MAX_CHILD_DEATHS, type RetryPolicy } from "./lifecycle/end-attempt.ts";
@@ -100,6 +101,7 @@ export {
 } from "./lifecycle/record-progress.ts";
 export { type MigrationStatus, migrateDatabase, migrationStatus } from "./migrations/migrate-database.ts";
 export { type Database, type DatabaseOptions, isDatabaseUnavailable, openDatabase } from "./open-database.ts";
+export { promoteAged } from "./outbox/dispatch-jobs.ts";
 export {
   type DispatchedRow,
   dispatchRows,
@@ -110,6 +112,7 @@ export {
 } from "./outbox/dispatch-rows.ts";
 export { type RetentionOptions, type RetentionPolicy, runRetention } from "./retention/run-retention.ts";
 export type { CleanupReport, StoredObjects } from "./retention/stored-objects.ts";
+export { type SearchHit, type SearchPlace, type SearchQuestion, searchSegments } from "./search/search-segments.ts";
 export { createSecretBox, type SecretBox } from "./secret-box.ts";
 export { type AuditedAct, type AuditFilter, type AuditRow, audit, readAudit } from "./tenants/audit.ts";
 export {

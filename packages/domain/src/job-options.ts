@@ -2,9 +2,9 @@ import { z } from "zod";
 import { enhanceOption } from "./enhancement.ts";
 import { RequestError } from "./errors.ts";
 import { httpUrl, safeText } from "./input-text.ts";
+import { PRIORITIES, type Priority } from "./job-state.ts";
 import { LEXICON_NAME } from "./lexicon/lexicon-content.ts";
 import { ENTITY_TYPES } from "./redact/entity.ts";
-import { PRIORITIES, type Priority } from "./job-state.ts";
 import { findUnsafeText } from "./safe-text.ts";
 import { DEFAULT_WEBHOOK_EVENTS, WEBHOOK_EVENTS } from "./webhook-event.ts";
 

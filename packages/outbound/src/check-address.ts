@@ -24,6 +24,7 @@ export function checkAddress(
   const kind = classifyAddress(address);
   if (kind === "never" || isForbidden(address, port, forbidden)) throw notAllowed();
   const mine = isThisMachine(address);
+  if (policy.privateOnly && kind === "public" && !mine) throw notAllowed();
   if ((kind === "private" || mine) && policy.ownPorts.has(port)) throw notAllowed();
   if (isIn(address, policy.openNetworks)) {
     if (policy.ownPorts.has(port)) throw notAllowed();

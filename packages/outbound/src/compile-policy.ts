@@ -5,6 +5,7 @@ export interface CompiledPolicy {
   readonly publicPorts: ReadonlySet<number>;
   readonly ownPorts: ReadonlySet<number>;
   readonly openNetworks: readonly Network[];
+  readonly privateOnly: boolean;
   readonly forbidden: readonly { readonly host: string; readonly address: Address | null; readonly port?: number }[];
 }
 
@@ -17,6 +18,7 @@ export function compilePolicy(policy: OutboundPolicy): CompiledPolicy {
   const result: CompiledPolicy = {
     publicPorts: new Set([80, 443, ...(policy.allowedPorts ?? [])].map(checkPort)),
     ownPorts: new Set((policy.ownPorts ?? []).map(checkPort)),
+    privateOnly: policy.privateOnly ?? false,
     openNetworks: (policy.allowPrivateNetworks ?? []).map(parseNetwork),
     forbidden: (policy.forbidden ?? []).map(compileForbidden),
   };

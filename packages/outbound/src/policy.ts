@@ -6,6 +6,8 @@ export interface OutboundPolicy {
   readonly allowPrivateNetworks?: readonly string[];
   /** Ports that this installation listens on: never reached in a private network. */
   readonly ownPorts?: readonly number[];
+  /** Nothing on the open internet may be reached, whatever its name. */
+  readonly privateOnly?: boolean;
   /** Our own servers (database, Redis): never reached, by whatever name or address. Without a port, all of its ports. */
   readonly forbidden?: readonly ForbiddenEndpoint[];
 }

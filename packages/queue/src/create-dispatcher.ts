@@ -4,6 +4,7 @@ import {
   dispatchRows,
   findUnclaimed,
   liveSlots,
+  promoteAged,
   secondsUntilDue,
   undispatch,
 } from "@scribe/database";
@@ -19,6 +20,8 @@ export interface DispatcherOptions {
   window?: number | undefined;
   /** Jobs of one tenant, without a limit of its own, in the queue or at work at once; 0 or absent: no limit. */
   maxConcurrentJobs?: number | undefined;
+  /** A job that has waited this long counts as one class higher; 0 or absent: never. */
+  ageingSeconds?: number | undefined;
   sweepSeconds: number;
   /** Which rows it looks after; a poke of another kind is nothing. */
   kinds?: readonly QueueKind[] | undefined;
@@ -40,14 +43,17 @@ const SLOTS_FACTOR = 4;
 const SLOTS_KEPT_MS = 1_000;
 /** Deliveries are short and wait on others' servers. */
 const WEBHOOK_WINDOW = 64;
+/** So are enhancements, but for longer; a short window keeps them fair. */
+const ENHANCEMENT_WINDOW = 16;
 
 /**
  * Keeps a short window of messages in BullMQ; everything else waits in Postgres, where order is a query. The rows are
  * the outbox: what is marked as sent and never claimed is asked for and sent again.
  */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { db, queues, log, sweepSeconds } = options;
-  const kinds = options.kinds ?? (["transcription", "webhooks"] as const);
+  const { db, queues, log, sweepSeconds, maxConcurrentJobs = 0, ageingSeconds = 0 } = options;
+  const rules = { maxConcurrentJobs, ageingSeconds };
+  const kinds = options.kinds ?? (["transcription", "webhooks", "enhancement"] as const);
   const lanes = new Map(kinds.map((kind) => [kind, createLane(kind)]));
   let nextSweep: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> | null = null;
@@ -77,7 +83,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       try {
         // Once is enough: either all that is due was taken, or the window is full, and whoever makes room pokes again.
         const startedAt = performance.now();
-        const rows = await dispatchRows(db, kind, await windowOf(kind), options.maxConcurrentJobs);
+        const rows = await dispatchRows(db, kind, await windowOf(kind), rules);
         if (rows.length > 0) await send(rows);
         if (!stopped) await wakeWhenDue((performance.now() - startedAt) / 1000);
       } catch (error) {
@@ -108,6 +114,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     };
 
     const repair = async (): Promise<void> => {
+      if (kind === "transcription") await promoteAged(db, ageingSeconds);
       const unclaimed = await findUnclaimed(db, kind, 2 * sweepSeconds);
       const lost = unclaimed.length === 0 ? [] : await queues.findLost(kind, unclaimed);
       const count = await undispatch(db, kind, lost);
@@ -131,6 +138,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   async function windowOf(kind: QueueKind): Promise<number> {
     if (kind === "webhooks") return WEBHOOK_WINDOW;
+    if (kind === "enhancement") return ENHANCEMENT_WINDOW;
     if (options.window !== undefined) return options.window;
     const now = performance.now();
     if (now - slots.askedAtMs > SLOTS_KEPT_MS) slots = { count: await liveSlots(db), askedAtMs: now };

@@ -160,8 +160,8 @@ const WORKER_OPTIONS = { lockDuration: 60_000, stalledInterval: 15_000, maxStall
 async function openPostgresStore(db: Database): Promise<Store> {
   const pool = new Pool({
     connectionString: db.directUrl,
-    // Two queues and two consumers listen on a connection each; the rest is for their queries.
-    max: 10,
+    // A queue and a consumer of each kind listen on a connection each; the rest is for their queries.
+    max: 12,
     application_name: "scribe-queue",
     options: `-c search_path=${POSTGRES_SCHEMA}`,
     connectionTimeoutMillis: 5_000,

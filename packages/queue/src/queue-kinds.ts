@@ -7,6 +7,7 @@ export type QueueKind = OutboxKind;
 export const QUEUE_NAMES = {
   transcription: "scribe-transcription",
   webhooks: "scribe-webhooks",
+  enhancement: "scribe-enhancement",
 } as const satisfies Record<QueueKind, string>;
 
 /** A message carries an id only; later fields must be optional, so that old and new replicas run side by side. */

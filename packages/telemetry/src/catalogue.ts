@@ -36,6 +36,13 @@ export const METRICS = {
     labels: ["caller"],
     steady: "moves only while the store of rate limits is away",
   },
+  scribe_logins_total: {
+    type: "counter",
+    of: "api",
+    help: "Tries to log in, by outcome: succeeded, failed, locked.",
+    labels: ["outcome"],
+    steady: "moves only where accounts are on",
+  },
   scribe_jobs_accepted_total: {
     type: "counter",
     of: "api",
@@ -97,6 +104,35 @@ export const METRICS = {
     labels: ["outcome"],
     buckets: WAITS,
   },
+  scribe_worker_enhancements_total: {
+    type: "counter",
+    of: "worker",
+    help: "Attempts of enhancements that ended, by how: completed, retry, failed, handed_back, dropped.",
+    labels: ["outcome"],
+    steady: "moves only where enhancements are asked for",
+  },
+  scribe_worker_enhancement_seconds: {
+    type: "histogram",
+    of: "worker",
+    help: "Time that an attempt of an enhancement took, by how it ended.",
+    labels: ["outcome"],
+    buckets: [0.25, 1, 5, 15, 60, 300, 1800, 7200],
+    steady: "moves only where enhancements are asked for",
+  },
+  scribe_worker_enhancement_questions_total: {
+    type: "counter",
+    of: "worker",
+    help: "Questions that a language model answered as it should, a refused answer and its repetition counted as one.",
+    labels: [],
+    steady: "moves only where enhancements are asked for",
+  },
+  scribe_worker_enhancement_tokens_total: {
+    type: "counter",
+    of: "worker",
+    help: "Tokens that a language model used, as it says, by kind: prompt, completion.",
+    labels: ["kind"],
+    steady: "moves only where enhancements are asked for",
+  },
   scribe_worker_models_loaded: {
     type: "gauge",
     of: "worker",
@@ -108,6 +144,13 @@ export const METRICS = {
     of: "worker",
     help: "Times that a model came into this worker's memory.",
     labels: ["model"],
+  },
+  scribe_worker_batch_occupancy: {
+    type: "histogram",
+    of: "worker",
+    help: "Runs of decoding, by the share of the rows of a batch that were used.",
+    labels: [],
+    buckets: [0.125, 0.25, 0.5, 0.75, 0.875, 1],
   },
   scribe_worker_speech_starts_total: {
     type: "counter",
@@ -162,7 +205,7 @@ export const METRICS = {
   scribe_queue_depth: {
     type: "gauge",
     of: "maintenance",
-    help: "Rows that are due and that no worker has taken, by queue: transcription, webhooks.",
+    help: "Rows that are due and that no worker has taken, by queue: transcription, webhooks, enhancement.",
     labels: ["queue"],
   },
   scribe_queue_oldest_waiting_seconds: {

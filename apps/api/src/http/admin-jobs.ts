@@ -67,7 +67,7 @@ const queueSchema = answerSchema(
     backend: z.enum(["redis", "postgres"]),
     queues: z.array(
       z.object({
-        name: z.enum(["transcription", "webhooks"]),
+        name: z.enum(["transcription", "webhooks", "enhancement"]),
         waiting: z.int(),
         dispatched: z.int().meta({ description: "Of those that wait, how many have a message in the queue" }),
         running: z.int(),

@@ -49,34 +49,34 @@ interface Answer {
   headers?: Record<string, string>;
 }
 
-export interface Creation {
+export interface Creation<T> {
   route: string;
   key: string | undefined;
-  respond: (job: JobRow) => Answer;
+  respond: (row: T) => Answer;
 }
 
-/** Commits the job through `create`, or finds what an earlier equal request was answered. */
-export type CommitJob = (
+/** Commits the row through `create`, or finds what an earlier equal request was answered. */
+export type Commit<T = JobRow> = (
   fingerprintOf: () => string,
-  create: (idempotency: Idempotency | undefined) => Promise<JobRow>,
-) => Promise<Outcome>;
+  create: (idempotency: Idempotency<T> | undefined) => Promise<T>,
+) => Promise<Outcome<T>>;
 
-type Outcome = { created: JobRow; answer: Answer } | { created: null; answer: Answer };
+type Outcome<T> = { created: T; answer: Answer } | { created: null; answer: Answer };
 
 /**
  * Runs a creation under its Idempotency-Key: at most one at a time in this process, and across replicas the database
  * lets one commit. `work` reads the input and calls `commit`; what that gives is answered.
  */
-export async function creating(
+export async function creating<T = JobRow>(
   api: Api,
   caller: Caller,
-  { route, key, respond }: Creation,
+  { route, key, respond }: Creation<T>,
   response: Response,
-  work: (commit: CommitJob) => Promise<Outcome>,
+  work: (commit: Commit<T>) => Promise<Outcome<T>>,
 ): Promise<void> {
   const jobs = tenantJobs(api.db, caller.tenantId);
 
-  const replay = async (fingerprintNow: string): Promise<Outcome | null> => {
+  const replay = async (fingerprintNow: string): Promise<Outcome<T> | null> => {
     const kept = key === undefined ? null : await jobs.keptAnswer(route, key);
     if (!kept) return null;
     if (kept.fingerprint.trim() !== fingerprintNow) {
@@ -85,8 +85,8 @@ export async function creating(
     return { created: null, answer: { ...kept, headers: { ...kept.headers, "Idempotency-Replayed": "true" } } };
   };
 
-  const commit: CommitJob = async (fingerprintOf, create) => {
-    const done = (job: JobRow): Outcome => ({ created: job, answer: respond(job) });
+  const commit: Commit<T> = async (fingerprintOf, create) => {
+    const done = (row: T): Outcome<T> => ({ created: row, answer: respond(row) });
     if (key === undefined) return done(await create(undefined));
     const now = fingerprintOf();
     const before = await replay(now);

@@ -29,6 +29,7 @@ export const segmentSchema = answerSchema(
     channel: z.int().optional(),
     language: z.string().optional(),
     words: z.array(wordSchema).optional(),
+    original_text: z.string().optional().meta({ description: "As it was heard, where a lexicon changed it" }),
     extra_data: z.record(z.string(), z.unknown()).optional(),
   }),
 );

@@ -1,5 +1,5 @@
-import type { NewJob } from "@scribe/database";
-import { RequestError, toJobRequest, type UploadFields } from "@scribe/domain";
+import type { NewJob, ProviderSettingRow } from "@scribe/database";
+import { isProvider, RequestError, toJobRequest, type UploadFields } from "@scribe/domain";
 import { assertUrlAllowed, OutboundError } from "@scribe/outbound";
 import { isWebhookSecret } from "@scribe/webhooks";
 import type { Request } from "express";
@@ -7,17 +7,29 @@ import type { Api } from "../api.ts";
 import { requireChat } from "../enhancement-offer.ts";
 import { chooseModel } from "../model-offer.ts";
 import type { Caller } from "./middleware/authenticate.ts";
+import { prepareProvider, refuseStrayAccount } from "./prepare-provider.ts";
 
 export type PreparedJob = Omit<NewJob, "source" | "audioSeconds">;
 
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** What can be refused before there is audio: model, engine, webhook. Throws 400 naming the field. */
-export function prepareJob(api: Api, caller: Caller, request: Request, fields: UploadFields): PreparedJob {
+export function prepareJob(
+  api: Api,
+  caller: Caller,
+  request: Request,
+  fields: UploadFields,
+  /** The tenant's own account with the engine's provider. */
+  setting: ProviderSettingRow | null = null,
+): PreparedJob {
   const job = toJobRequest(fields);
   if (job.engine === "synthetic" && !api.config.http.SCRIBE_ENABLE_SYNTHETIC) {
     throw wrongField("engine", "`synthetic` is not enabled here");
   }
+  const provider = isProvider(job.engine) ? prepareProvider(api, request, job.engine, job, setting) : null;
+  if (provider === null) refuseStrayAccount(request, job);
+  const baseUrl = provider?.account?.baseUrl;
+  if (baseUrl !== undefined) checkBaseUrl(api, "provider_base_url", baseUrl);
   if (job.webhookUrl !== undefined) checkUrl(api, "webhook_url", job.webhookUrl);
   if (job.webhookSecret !== undefined && !isWebhookSecret(job.webhookSecret)) {
     throw wrongField("webhook_secret", "must be `whsec_` and the base64 of 24 to 64 bytes");
@@ -35,7 +47,8 @@ export function prepareJob(api: Api, caller: Caller, request: Request, fields: U
     apiKeyId: caller.keyId,
     allowance: caller.limits.allowance,
     engine: job.engine,
-    model: chooseModel(api.models, job.model),
+    model: provider?.model ?? chooseModel(api.models, job.model),
+    providerAccount: provider?.account,
     options: job.options,
     priority: job.priority,
     recordingId: job.recordingId,
@@ -64,6 +77,13 @@ export function checkUrl({ outboundPolicy }: Api, field: string, url: string): v
       cause: error,
     });
   }
+}
+
+/** An address that a client library puts its paths behind. */
+export function checkBaseUrl(api: Api, field: string, url: string): void {
+  const { search, hash } = new URL(url);
+  if (search !== "" || hash !== "") throw wrongField(field, "must have neither a query nor a fragment");
+  checkUrl(api, field, url);
 }
 
 export function wrongField(path: string, message: string): RequestError {

@@ -29,6 +29,7 @@ import { deleteMember, getMembers, patchMember } from "./members.ts";
 import { metrics } from "./metrics.ts";
 import { listModels } from "./models.ts";
 import { openapiRoute } from "./openapi.ts";
+import { deleteProvider, getProvider, putProvider } from "./providers.ts";
 import { redeliver } from "./redeliver.ts";
 import { retryJob } from "./retry.ts";
 import { postWebhookSecretRotation } from "./rotate-webhook-secret.ts";
@@ -72,6 +73,9 @@ export const routes: readonly Route[] = [
   uploadFile,
   completeFile,
   listModels,
+  putProvider,
+  getProvider,
+  deleteProvider,
   getWebhookSecret,
   postWebhookSecretRotation,
   listWebhookEndpoints,

@@ -1,10 +1,10 @@
 import { listOf, setting, text, url, whole } from "../setting.ts";
 
-export const WORKER_ROLES = ["transcription", "webhooks", "maintenance"] as const;
+export const WORKER_ROLES = ["transcription", "webhooks", "maintenance", "enhancement"] as const;
 
 export const jobSettings = {
   WORKER_ROLES: setting(listOf(WORKER_ROLES), {
-    fallback: "transcription,webhooks,maintenance",
+    fallback: "transcription,webhooks,maintenance,enhancement",
     description: "What a worker does",
   }),
   WORKER_CONCURRENCY: setting(whole(1, 256), { fallback: "2", description: "Jobs that a worker transcribes at once" }),
@@ -15,6 +15,10 @@ export const jobSettings = {
   }),
   DISPATCH_WINDOW: setting(whole(1, 100_000), {
     description: "Messages kept in the queue; absent: four for each live slot, at least 16",
+  }),
+  PRIORITY_AGEING_SECONDS: setting(whole(0, 1_000_000), {
+    fallback: "600",
+    description: "A job that has waited this long counts as one priority higher, for as often; 0: never",
   }),
   MAX_ATTEMPTS: setting(whole(1, 100), {
     fallback: "3",

@@ -7,11 +7,14 @@ export interface NewDelivery {
   id: string;
   tenantId: string;
   jobId: string | null;
+  enhancementId?: string | undefined;
   type: string;
   url: string;
   /** The exact text of every try. */
   body: string;
   secretEncrypted: string | null;
+  /** Headers beside our own. */
+  headersEncrypted?: string | null | undefined;
   traceparent: string | null;
 }
 
@@ -30,15 +33,16 @@ export async function insertDelivery(
     const { rowCount } = await client.query({
       name: "insert-delivery",
       text: `INSERT INTO webhook_deliveries (id, tenant_id, job_id, endpoint_id, type, url, body, secret_encrypted,
-          traceparent, status, finished_at, next_run_at)
-        SELECT $1, $2, $3, endpoint.id, $5, $6, $7, $8, $9, s.status, CASE s.status WHEN 'pending' THEN NULL ELSE now() END, ${AT_ONCE}
+          traceparent, enhancement_id, headers_encrypted, status, finished_at, next_run_at)
+        SELECT $1, $2, $3, endpoint.id, $5, $6, $7, $8, $9, $11, $12, s.status, CASE s.status WHEN 'pending' THEN NULL ELSE now() END, ${AT_ONCE}
         FROM webhook_endpoints AS endpoint CROSS JOIN LATERAL (
           SELECT (CASE WHEN endpoint.disabled_at IS NULL THEN $10 ELSE 'skipped' END)::delivery_status AS status
         ) AS s
         WHERE endpoint.tenant_id = $2 AND endpoint.digest = $4 FOR KEY SHARE OF endpoint ON CONFLICT DO NOTHING`,
       values: [
         ...[delivery.id, delivery.tenantId, delivery.jobId, digest, delivery.type, delivery.url, delivery.body],
-        ...[delivery.secretEncrypted, delivery.traceparent, status],
+        ...[delivery.secretEncrypted, delivery.traceparent, status, delivery.enhancementId ?? null],
+        delivery.headersEncrypted ?? null,
       ],
     });
     return rowCount === 1;

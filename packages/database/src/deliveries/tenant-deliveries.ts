@@ -5,6 +5,7 @@ import { AT_ONCE } from "../outbox/at-once.ts";
 import { insertDelivery } from "./insert-delivery.ts";
 
 export interface DeliveryFilter {
+  /** Of a job, or of an enhancement. */
   jobId?: string | undefined;
   status?: DeliveryStatus | undefined;
   limit: number;
@@ -26,7 +27,11 @@ export function tenantDeliveries(db: Database, tenantId: string) {
   return {
     list: async ({ jobId, status, limit }: DeliveryFilter) =>
       await db.prisma.webhookDelivery.findMany({
-        where: { tenantId, ...(jobId === undefined ? {} : { jobId }), ...(status === undefined ? {} : { status }) },
+        where: {
+          tenantId,
+          ...(jobId === undefined ? {} : { OR: [{ jobId }, { enhancementId: jobId }] }),
+          ...(status === undefined ? {} : { status }),
+        },
         orderBy: [{ createdAt: "desc" }, { id: "desc" }],
         take: limit,
         ...SHOWN,

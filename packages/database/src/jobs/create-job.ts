@@ -1,4 +1,4 @@
-import { type ProviderAccount, type TranscriptionOptions, uuidV7 } from "@scribe/domain";
+import { type FrontDoor, type ProviderAccount, type TranscriptionOptions, uuidV7 } from "@scribe/domain";
 import type { Pool, PoolClient } from "pg";
 import { type Database, inTransaction } from "../open-database.ts";
 import { AT_ONCE } from "../outbox/at-once.ts";
@@ -28,6 +28,11 @@ export interface NewJob {
   webhookSecret?: string | undefined;
   /** The request's own account with the engine's provider; encrypted before it is stored, erased when the job ends. */
   providerAccount?: ProviderAccount | undefined;
+  /** What the front door that took it must know again; absent: our own. */
+  frontDoor?: FrontDoor | undefined;
+  /** Headers of its deliveries beside our own; encrypted before they are stored. */
+  webhookHeaders?: Readonly<Record<string, string>> | undefined;
+  eraseAt?: Date | undefined;
   traceparent?: string | undefined;
   retryOf?: string | undefined;
   /** What the tenant may have in all; absent: as much as it likes. */
@@ -116,8 +121,9 @@ async function insertJob(db: Database, client: Pool | PoolClient, tenantId: stri
        )
        INSERT INTO jobs (id, tenant_id, api_key_id, engine, model, language, priority, recording_id, metadata, options,
          source, retry_of, traceparent, webhook_url, webhook_events, webhook_secret_encrypted, audio_seconds,
-         audio_key, audio_sha256, audio_bytes, next_ordinal, status, phase, provider_account_encrypted, next_run_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 2, $21, $22, $24, ${AT_ONCE})
+         audio_key, audio_sha256, audio_bytes, next_ordinal, status, phase, provider_account_encrypted, front_door,
+         webhook_headers_encrypted, erase_at, next_run_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 2, $21, $22, $24, $25, $26, $27, ${AT_ONCE})
        RETURNING ${JOB_COLUMNS}`,
     values: [
       id,
@@ -144,6 +150,9 @@ async function insertJob(db: Database, client: Pool | PoolClient, tenantId: stri
       "queued",
       JSON.stringify({ job_id: id, status: "pending" }),
       job.providerAccount === undefined ? null : db.secrets.encrypt(JSON.stringify(job.providerAccount)),
+      job.frontDoor === undefined ? null : JSON.stringify(job.frontDoor),
+      job.webhookHeaders === undefined ? null : db.secrets.encrypt(JSON.stringify(job.webhookHeaders)),
+      job.eraseAt ?? null,
     ],
   });
   return toJobRow(rows[0]);

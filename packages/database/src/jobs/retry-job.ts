@@ -70,6 +70,10 @@ export async function retryJob(
       webhookUrl: old.webhookUrl ?? undefined,
       webhookEvents: old.webhookEvents,
       webhookSecret: old.webhookSecretEncrypted === null ? undefined : db.secrets.decrypt(old.webhookSecretEncrypted),
+      frontDoor: old.frontDoor ?? undefined,
+      webhookHeaders:
+        old.webhookHeadersEncrypted === null ? undefined : JSON.parse(db.secrets.decrypt(old.webhookHeadersEncrypted)),
+      eraseAt: old.eraseAt ?? undefined,
       traceparent,
       allowance,
       providerAccount,

@@ -4,6 +4,7 @@ import { enhanceCompleted } from "../enhancements/enhance-completed.ts";
 import { JOB_COLUMNS, toJobRow } from "../jobs/job-row.ts";
 import { tellStatus } from "../jobs/write-events.ts";
 import { type Database, inTransaction } from "../open-database.ts";
+import { indexTranscript } from "../search/index-transcript.ts";
 import { recordUsage } from "../tenants/usage.ts";
 import type { Lease } from "./claim-job.ts";
 
@@ -20,6 +21,8 @@ export interface JobOutcome {
   changedSegments?: readonly Segment[] | undefined;
   /** How many segments there are; those beyond, which the windows wrote, go. */
   segmentCount?: number | undefined;
+  /** Where a lexicon changed it: the text as it was heard. */
+  originalText?: string | undefined;
   warnings: readonly string[];
 }
 
@@ -39,8 +42,8 @@ export async function completeJob(db: Database, lease: Lease, outcome: JobOutcom
           WHERE id = $1 AND lease_epoch = $2 AND status = 'processing'
           RETURNING ${JOB_COLUMNS}
         ), transcript AS (
-          INSERT INTO transcripts (job_id, text, language, language_probability, duration, words_method, speakers, diarization)
-          SELECT id, $3, $4, $5, $6, $7, $8, $9 FROM done
+          INSERT INTO transcripts (job_id, text, language, language_probability, duration, words_method, speakers, diarization, extra)
+          SELECT id, $3, $4, $5, $6, $7, $8, $9, $11 FROM done
         )
         SELECT * FROM done`,
       values: [
@@ -54,6 +57,7 @@ export async function completeJob(db: Database, lease: Lease, outcome: JobOutcom
         [...(outcome.speakers ?? [])],
         outcome.diarization === undefined ? null : JSON.stringify(outcome.diarization),
         JSON.stringify(outcome.warnings),
+        JSON.stringify(outcome.originalText === undefined ? {} : { original_text: outcome.originalText }),
       ],
     });
     if (rows.length === 0) return false;
@@ -79,6 +83,7 @@ export async function completeJob(db: Database, lease: Lease, outcome: JobOutcom
       await client.query("DELETE FROM segments WHERE job_id = $1 AND index >= $2", [lease.jobId, outcome.segmentCount]);
     }
     const job = toJobRow(rows[0]);
+    await indexTranscript(client, job);
     await tellStatus(db, client, job, job.nextOrdinal - 2);
     await enhanceCompleted(client, job);
     await recordUsage(client, job);

@@ -1,6 +1,7 @@
 import { type Database, inTransaction } from "../open-database.ts";
+import { CLASS_WIDTH, dispatchJobs, type JobRules } from "./dispatch-jobs.ts";
 
-export type OutboxKind = "transcription" | "webhooks";
+export type OutboxKind = "transcription" | "webhooks" | "enhancement";
 
 /** A row that was put into the window: the message's id is made of both, its priority orders it among the others. */
 export interface DispatchedRow {
@@ -8,58 +9,6 @@ export interface DispatchedRow {
   dispatch: number;
   /** 1 (first) … 2,000,000, for BullMQ. */
   priority: number;
-}
-
-/** Width of a priority class: within one, a tenant's share decides. */
-const CLASS_WIDTH = 600_000;
-
-/** Held while jobs are chosen: two dispatchers that count at once would both fill a tenant's last place. */
-const JOB_CHOICE_LOCK = 7_204_514;
-
-/**
- * Chooses jobs for the free places of the window: by priority, then by how many of its tenant's jobs are running or in
- * the window already, then by age. A tenant has no more of them there than its limit of jobs at once.
- */
-async function dispatchJobs(db: Database, window: number, maxConcurrentJobs: number): Promise<DispatchedRow[]> {
-  const { rows } = await inTransaction(db, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [JOB_CHOICE_LOCK]);
-    return await client.query<{ id: string; dispatch: number; priority: number; share: number }>({
-      name: "dispatch-jobs",
-      text: `WITH free AS (
-        SELECT greatest(0, $1 - (SELECT count(*) FROM jobs WHERE dispatched_at IS NOT NULL)) AS places
-      ), busy AS (
-        SELECT tenant_id, count(*) AS jobs FROM jobs
-        WHERE dispatched_at IS NOT NULL OR (status = 'processing' AND lease_until >= now()) GROUP BY tenant_id
-      ), candidates AS (
-        SELECT due.id, due.priority, due.created_at,
-          coalesce(busy.jobs, 0) + row_number() OVER (PARTITION BY tenants.id, due.priority ORDER BY due.created_at, due.id) AS share,
-          coalesce(busy.jobs, 0) + row_number() OVER (PARTITION BY tenants.id ORDER BY due.priority, due.created_at, due.id) AS place,
-          coalesce((tenants.limits->>'concurrent_jobs')::int, nullif($2::int, 0), 2147483647) AS places
-        FROM tenants LEFT JOIN busy ON busy.tenant_id = tenants.id CROSS JOIN LATERAL (
-          SELECT id, priority, created_at FROM jobs
-          WHERE tenant_id = tenants.id AND status IN ('pending', 'processing') AND dispatched_at IS NULL
-            AND next_run_at <= now() AND (lease_until IS NULL OR lease_until < now())
-          ORDER BY priority, created_at, id LIMIT (SELECT places FROM free)
-        ) AS due
-      ), chosen AS (
-        SELECT id, share FROM candidates WHERE place <= places ORDER BY priority, share, created_at, id LIMIT (SELECT places FROM free)
-      ), locked AS (
-        SELECT jobs.id FROM jobs JOIN chosen USING (id)
-        WHERE jobs.dispatched_at IS NULL AND jobs.status IN ('pending', 'processing')
-          AND jobs.next_run_at <= now() AND (jobs.lease_until IS NULL OR jobs.lease_until < now())
-        FOR UPDATE OF jobs SKIP LOCKED
-      )
-      UPDATE jobs SET dispatched_at = now(), dispatch_count = dispatch_count + 1
-      FROM locked JOIN chosen USING (id) WHERE jobs.id = locked.id
-      RETURNING jobs.id, jobs.dispatch_count AS dispatch, jobs.priority, chosen.share::int AS share`,
-      values: [window, maxConcurrentJobs],
-    });
-  });
-  return rows.map(({ id, dispatch, priority, share }) => ({
-    id,
-    dispatch,
-    priority: (priority - 1) * CLASS_WIDTH + Math.min(share, CLASS_WIDTH - 1) + 1,
-  }));
 }
 
 /** Tries that an endpoint has at once, in the window or under way. */
@@ -110,19 +59,54 @@ async function dispatchDeliveries(db: Database, window: number): Promise<Dispatc
   });
 }
 
-const TABLES = { transcription: "jobs", webhooks: "webhook_deliveries" } as const;
+/**
+ * Chooses enhancements for the free places of the window: the tenant with the fewest at work or in the window first, then
+ * by age.
+ */
+async function dispatchEnhancements(db: Database, window: number): Promise<DispatchedRow[]> {
+  const { rows } = await db.pool.query<{ id: string; dispatch: number; share: number }>({
+    name: "dispatch-enhancements",
+    text: `WITH free AS (
+        SELECT greatest(0, $1 - (SELECT count(*) FROM enhancements WHERE dispatched_at IS NOT NULL)) AS places
+      ), busy AS (
+        SELECT tenant_id, count(*) AS rows FROM enhancements
+        WHERE dispatched_at IS NOT NULL OR lease_until >= now() GROUP BY tenant_id
+      ), chosen AS (
+        SELECT due.id, coalesce(busy.rows, 0) + row_number() OVER (PARTITION BY tenant_id ORDER BY due.created_at, due.id) AS share
+        FROM enhancements AS due LEFT JOIN busy USING (tenant_id)
+        WHERE status IN ('pending', 'processing') AND dispatched_at IS NULL AND next_run_at <= now()
+          AND (lease_until IS NULL OR lease_until < now())
+        ORDER BY share, due.created_at, due.id LIMIT (SELECT places FROM free)
+      ), locked AS (
+        SELECT enhancements.id FROM enhancements JOIN chosen USING (id)
+        WHERE enhancements.dispatched_at IS NULL AND status IN ('pending', 'processing')
+        FOR UPDATE OF enhancements SKIP LOCKED
+      )
+      UPDATE enhancements SET dispatched_at = now(), dispatch_count = dispatch_count + 1
+      FROM locked JOIN chosen USING (id) WHERE enhancements.id = locked.id
+      RETURNING enhancements.id, dispatch_count AS dispatch, chosen.share::int AS share`,
+    values: [window],
+  });
+  return rows.map(({ id, dispatch, share }) => ({ id, dispatch, priority: Math.min(share, CLASS_WIDTH) }));
+}
+
+const TABLES = { transcription: "jobs", webhooks: "webhook_deliveries", enhancement: "enhancements" } as const;
 
 /** Puts due rows into the window until it holds `window`; the caller then sends their messages. */
 export async function dispatchRows(
   db: Database,
   kind: OutboxKind,
   window: number,
-  /** Of one tenant without a limit of its own; 0: no limit. */
-  maxConcurrentJobs = 0,
+  { maxConcurrentJobs = 0, ageingSeconds = 0 }: Partial<JobRules> = {},
 ): Promise<DispatchedRow[]> {
-  return kind === "transcription"
-    ? await dispatchJobs(db, window, maxConcurrentJobs)
-    : await dispatchDeliveries(db, window);
+  switch (kind) {
+    case "transcription":
+      return await dispatchJobs(db, window, { maxConcurrentJobs, ageingSeconds });
+    case "webhooks":
+      return await dispatchDeliveries(db, window);
+    case "enhancement":
+      return await dispatchEnhancements(db, window);
+  }
 }
 
 /** Rows whose message was sent longer ago than `seconds` and that nobody has claimed. */
@@ -163,7 +147,7 @@ export async function secondsUntilDue(
   kind: OutboxKind,
   overdueSeconds: number | null = null,
 ): Promise<number | null> {
-  const waiting = kind === "transcription" ? "status IN ('pending', 'processing')" : "status = 'pending'";
+  const waiting = kind === "webhooks" ? "status = 'pending'" : "status IN ('pending', 'processing')";
   // Two looks at the beginning of an index each, however many rows wait: by time, and by the end of a lease.
   const first = (column: string, condition: string) =>
     `(SELECT greatest(next_run_at, lease_until) AS due FROM ${TABLES[kind]}

@@ -11,6 +11,8 @@ export const ENCRYPTED_COLUMNS = [
   { table: "provider_settings", column: "api_key_encrypted" },
   { table: "enhancements", column: "webhook_secret_encrypted" },
   { table: "webhook_deliveries", column: "secret_encrypted" },
+  { table: "jobs", column: "webhook_headers_encrypted" },
+  { table: "webhook_deliveries", column: "headers_encrypted" },
 ] as const;
 
 const BATCH = 500;

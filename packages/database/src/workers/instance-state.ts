@@ -5,7 +5,7 @@ export interface InstanceState {
   processing: number;
   ended: { completed: number; failed: number; cancelled: number };
   /** Rows that are due and taken by nobody, and for how long the oldest of them has been. */
-  queues: { queue: "transcription" | "webhooks"; depth: number; oldestSeconds: number }[];
+  queues: { queue: "transcription" | "webhooks" | "enhancement"; depth: number; oldestSeconds: number }[];
   /** Audio of pending jobs and the unfinished rest of the running ones. */
   backlog: { model: string; priority: "high" | "normal" | "low"; audioSeconds: number }[];
   /** Live workers by role. */
@@ -32,6 +32,10 @@ const QUERY = `SELECT
      UNION ALL
      SELECT 'webhooks', count(*), coalesce(extract(epoch FROM now() - min(next_run_at)), 0)
      FROM webhook_deliveries WHERE status = 'pending' AND next_run_at <= now()
+       AND (lease_until IS NULL OR lease_until < now())
+     UNION ALL
+     SELECT 'enhancement', count(*), coalesce(extract(epoch FROM now() - min(next_run_at)), 0)
+     FROM enhancements WHERE status IN ('pending', 'processing') AND next_run_at <= now()
        AND (lease_until IS NULL OR lease_until < now())
    ) AS q) AS queues,
   (SELECT coalesce(jsonb_agg(b), '[]') FROM (
