@@ -18,6 +18,7 @@ import { createUploadSlots } from "./limits/upload-slots.ts";
 import { createLinkSigner } from "./link-signer.ts";
 import { closeServer, listen } from "./listen.ts";
 import { readModelOffer } from "./model-offer.ts";
+import { openAccounts } from "./open-accounts.ts";
 import { readOutboundPolicy } from "./outbound-policy.ts";
 import { reachDatabase } from "./reach-database.ts";
 import { readVersion } from "./read-version.ts";
@@ -62,6 +63,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
   }
   const waits = { ...WAITS, bodyMs: limits.BODY_TIMEOUT_SECONDS * 1000, ...given };
   const adminKey = readAdminKey(data.SCRIBE_ADMIN_KEY);
+  const accounts = openAccounts(config);
   const storage = await openStore(data, { reserveBytes: RESERVE_BYTES });
   const closing = new AsyncDisposableStack();
   try {
@@ -93,6 +95,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
       log,
       window: jobs.DISPATCH_WINDOW,
       maxConcurrentJobs: limits.MAX_CONCURRENT_JOBS,
+      ageingSeconds: config.jobs.PRIORITY_AGEING_SECONDS,
       sweepSeconds: jobs.SWEEP_INTERVAL_SECONDS,
       onRepair: (queue, count) => metrics.repairs.inc({ queue }, count),
     });
@@ -131,6 +134,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
         hits,
         uploadSlots,
         links,
+        accounts,
       },
       outboundPolicy,
       deliver: { client, headersFor },

@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { type DispatchedRow, dispatchRows, findUnclaimed, secondsUntilDue, undispatch } from "../src/index.ts";
+import {
+  type DispatchedRow,
+  dispatchRows,
+  findUnclaimed,
+  promoteAged,
+  secondsUntilDue,
+  undispatch,
+} from "../src/index.ts";
 import { aJob, type DatabaseBench, letLeaseRunOut, openBench } from "./database-bench.ts";
 
 let bench: DatabaseBench;
@@ -117,6 +124,106 @@ describe("the order", () => {
     const order = inOrder(await dispatch(100));
     const [{ id: normal }] = await bench.sql<{ id: string }>("SELECT id FROM jobs WHERE priority = 2");
     expect(order.at(-1)).toBe(normal);
+  });
+});
+
+describe("ageing", () => {
+  const HOUR = 3600;
+  const ageing = (window: number) => dispatchRows(bench.db, "transcription", window, { ageingSeconds: HOUR });
+  const grow = (id: string, hours: number) =>
+    bench.sql("UPDATE jobs SET created_at = created_at - $2 * interval '1 hour' WHERE id = $1", [id, hours]);
+
+  test("lifts a job by a class for each time that it has waited, and never above the highest", async () => {
+    const [oldest] = await submit(1, 0, { priority: 3 });
+    const [old] = await submit(1, 0, { priority: 3 });
+    const [low] = await submit(1, 0, { priority: 3 });
+    const [normal] = await submit(1);
+    const [high] = await submit(1, 0, { priority: 1 });
+    await grow(oldest, 9);
+    await grow(old, 1.5);
+    const rows = await ageing(10);
+    expect(inOrder(rows)).toEqual([oldest, high, old, normal, low]);
+    expect(Math.max(...rows.map(({ priority }) => priority))).toBeLessThanOrEqual(2 ** 21);
+    expect(Math.min(...rows.map(({ priority }) => priority))).toBeGreaterThanOrEqual(1);
+  });
+
+  test("is off where nobody asks for it", async () => {
+    const [low] = await submit(1, 0, { priority: 3 });
+    await grow(low, 100);
+    const [normal] = await submit(1);
+    expect(inOrder(await dispatch(10))).toEqual([normal, low]);
+    expect(await promoteAged(bench.db, 0)).toBe(0);
+  });
+
+  test("sends what has aged in the window once more, in its new class", async () => {
+    const [low, high] = [...(await submit(1, 0, { priority: 3 })), ...(await submit(1, 0, { priority: 1 }))];
+    const [first] = (await ageing(10)).filter(({ id }) => id === low);
+    expect(await promoteAged(bench.db, HOUR)).toBe(0);
+    await grow(low, 1);
+    await grow(high, 50);
+    expect(await promoteAged(bench.db, HOUR)).toBe(0);
+    // As if it had been sent an hour ago.
+    await bench.sql("UPDATE jobs SET dispatched_at = dispatched_at - interval '1 hour'");
+    expect(await promoteAged(bench.db, HOUR)).toBe(1);
+    const [again, ...others] = await ageing(10);
+    expect(others).toEqual([]);
+    expect(again).toMatchObject({ id: low, dispatch: 2 });
+    expect(again.priority).toBeLessThan(first.priority);
+  });
+
+  test("lets no flood of higher jobs keep a low one waiting for ever", async () => {
+    const [low] = await submit(1, 0, { priority: 3 });
+    await submit(8, 0, { priority: 1 });
+    expect((await ageing(4)).map(({ id }) => id)).not.toContain(low);
+    for (const { id } of await bench.sql<{ id: string }>("SELECT id FROM jobs WHERE dispatched_at IS NOT NULL")) {
+      await bench.claim(id);
+    }
+    await grow(low, 3);
+    expect(inOrder(await ageing(4))[0]).toBe(low);
+  });
+});
+
+describe("a full window", () => {
+  test("still takes the first job of a tenant that has none at work", async () => {
+    await submit(20);
+    await dispatch(8);
+    const others = await submit(3, 1);
+    const extra = await dispatch(8);
+    expect(extra.map(({ id }) => id)).toEqual([others[0]]);
+    // Only once: its next one waits for a place, as all others do.
+    expect(await dispatch(8)).toEqual([]);
+    expect(await inWindow()).toBe(9);
+  });
+
+  test("still takes the first of a higher class than all in it", async () => {
+    await submit(20);
+    await dispatch(8);
+    const [high] = await submit(2, 0, { priority: 1 });
+    expect(inOrder(await dispatch(8))).toEqual([high]);
+    expect(await dispatch(8)).toEqual([]);
+  });
+
+  test("holds no place for a first job that would overtake nothing", async () => {
+    await submit(20, 0, { priority: 1 });
+    await dispatch(8);
+    await submit(1, 1);
+    expect(await dispatch(8)).toEqual([]);
+  });
+
+  test("is at most twice its size, however many tenants come", async () => {
+    await submit(20);
+    await dispatch(3);
+    for (let n = 0; n < 6; n++) await (await bench.addTenant()).jobs.create(aJob());
+    expect(await dispatch(3)).toHaveLength(3);
+    expect(await dispatch(3)).toEqual([]);
+  });
+
+  test("still keeps to a tenant's limit", async () => {
+    await submit(20);
+    await dispatch(4);
+    await bench.sql(`UPDATE tenants SET limits = '{"concurrent_jobs": 4}'`);
+    await submit(1, 0, { priority: 1 });
+    expect(await dispatch(4)).toEqual([]);
   });
 });
 

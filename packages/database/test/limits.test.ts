@@ -135,7 +135,7 @@ test("usage holds what was done, by day and model, and outlives the jobs", async
 });
 
 describe("jobs of a tenant at once", () => {
-  const dispatch = (most = 0) => dispatchRows(bench.db, "transcription", 50, most);
+  const dispatch = (most = 0) => dispatchRows(bench.db, "transcription", 50, { maxConcurrentJobs: most });
 
   test("as many as its limit are chosen, and the next when one has ended", async () => {
     const limited = await bench.addTenant();
