@@ -1,5 +1,5 @@
 import type { Claimed, Database, Lease } from "@scribe/database";
-import type { Engine, JobPhase } from "@scribe/domain";
+import type { Engine, JobPhase, ProviderAccess } from "@scribe/domain";
 import type { FfmpegPrograms } from "@scribe/media";
 import type { OutboundClient } from "@scribe/outbound";
 import type { Notifications, QueueKind } from "@scribe/queue";
@@ -13,10 +13,14 @@ import type { FindSpeakers } from "./steps/diarize.ts";
 import type { WorkFolder } from "./work-folder.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
 
-/** An engine, and whether a job of it is played without its audio (then for how many seconds). */
+/** An engine, and how its jobs differ: played without audio (then for how many seconds), or asked of a provider. */
 export interface FittedEngine {
   engine: Engine;
   secondsWithoutAudio?: (metadata: Record<string, unknown>) => number | null;
+  /** With which key, and where, a job's provider is asked. */
+  accessFor?: (job: Claimed) => Promise<ProviderAccess>;
+  /** Tells speakers apart itself, where a job asks for it. */
+  tellsSpeakers?: boolean;
 }
 
 export interface JobSettings {

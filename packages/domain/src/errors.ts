@@ -91,11 +91,18 @@ export class JobError extends Error {
   override readonly name = "JobError";
   readonly code: JobErrorCode;
   readonly retryable: boolean;
+  /** The next attempt comes no sooner; what somebody else asked for. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: JobErrorCode, message: string, details: { retryable?: boolean; cause?: unknown } = {}) {
+  constructor(
+    code: JobErrorCode,
+    message: string,
+    details: { retryable?: boolean; retryAfterSeconds?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, { cause: details.cause });
     this.code = code;
     this.retryable = details.retryable ?? JOB_ERRORS[code];
+    this.retryAfterSeconds = details.retryAfterSeconds;
   }
 
   view(): JobErrorView {

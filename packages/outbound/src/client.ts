@@ -14,7 +14,8 @@ import { forbiddenResolver } from "./resolve-forbidden.ts";
 export interface OutboundRequest {
   readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  /** A stream is sent as it comes, and needs a content-length; it is read once, so nothing is followed with it. */
+  readonly body?: string | Uint8Array | Readable;
   readonly signal?: AbortSignal;
   readonly limits?: Partial<FetchLimits>;
   /** `follow` is for GET and HEAD. `refuse` (default) hands a 3xx answer back as it is. */

@@ -7,5 +7,6 @@ export {
   type OutboundRequest,
   type OutboundResponse,
 } from "./client.ts";
+export { createGuardedFetch, type GuardedFetchOptions } from "./guarded-fetch.ts";
 export { OutboundError, type OutboundReason } from "./outbound-error.ts";
 export { DEFAULT_LIMITS, type FetchLimits, type ForbiddenEndpoint, type OutboundPolicy } from "./policy.ts";

@@ -9,7 +9,7 @@ export interface Hop {
   readonly url: URL;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array | null;
+  readonly body: string | Uint8Array | Readable | null;
 }
 
 export interface HopAnswer extends Pick<OpenSocket, "remoteAddress" | "remoteIsPrivate"> {

@@ -1,4 +1,6 @@
-import { modelLoads } from "@scribe/database";
+import type { Config } from "@scribe/config";
+import { modelLoads, type ProviderSettingRow, tenantProviders } from "@scribe/database";
+import { PROVIDER_NAMES, PROVIDERS } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema } from "../openapi/schemas.ts";
@@ -34,8 +36,8 @@ export const listModels = defineRoute({
   scope: "read",
   answers: { 200: { description: "The models", schema: modelList } },
   handle:
-    ({ db, models }) =>
-    async ({ response }) => {
+    ({ db, models, config }) =>
+    async ({ response, caller }) => {
       const loads = await modelLoads(db);
       const onnx = models.ids.map((id) => ({
         id,
@@ -47,6 +49,25 @@ export const listModels = defineRoute({
         loaded_on: loads.get(id) ?? 0,
         default: id === models.defaultId,
       }));
-      sendJson(response, 200, { models: onnx });
+      const hosted = hostedModels(config, await tenantProviders(db, caller.tenantId).list());
+      sendJson(response, 200, { models: [...onnx, ...hosted] });
     },
 });
+
+/** Of providers for whom the tenant or the operator has a key; the first is what `engine` alone means. */
+function hostedModels({ providers }: Config, settings: readonly ProviderSettingRow[]) {
+  if (providers.LOCAL_ONLY) return [];
+  const operators = {
+    openai: { key: providers.OPENAI_API_KEY, models: providers.OPENAI_MODELS },
+    assemblyai: { key: providers.ASSEMBLYAI_API_KEY, models: providers.ASSEMBLYAI_MODELS },
+  };
+  return PROVIDERS.flatMap((engine) => {
+    const setting = settings.find(({ provider }) => provider === engine);
+    const { key, models } = operators[engine];
+    if (setting === undefined && key === undefined) return [];
+    return (setting?.models.length ? setting.models : models).map((id) => ({
+      ...{ id, name: id, engine, language: null, description: `Asked of ${PROVIDER_NAMES[engine]}` },
+      ...{ aliases: [], loaded_on: 0, default: false },
+    }));
+  });
+}

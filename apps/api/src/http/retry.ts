@@ -1,9 +1,19 @@
 import { NotRetryable, tenantJobs } from "@scribe/database";
-import { RequestError } from "@scribe/domain";
+import { isProvider, RequestError } from "@scribe/domain";
+import type { Request } from "express";
+import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { accepted, acceptedSchema } from "./accepted-view.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
+import type { Caller } from "./middleware/authenticate.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
+import {
+  providerKeyHeader,
+  readKeyHeader,
+  readProviderSetting,
+  refuseLocalOnly,
+  requireKey,
+} from "./prepare-provider.ts";
 
 const PATH = "/api/v1/jobs/{id}/retry";
 
@@ -16,7 +26,7 @@ export const retryJob = defineRoute({
     "With the same source and options; it goes on after the last window of the old one where that still holds.",
   tag: "Jobs",
   scope: "transcribe",
-  headers: { "Idempotency-Key": "The same key within 24 hours gets the first answer again" },
+  headers: { "Idempotency-Key": "The same key within 24 hours gets the first answer again", ...providerKeyHeader },
   answers: {
     202: {
       description: "The new job is accepted",
@@ -31,7 +41,8 @@ export const retryJob = defineRoute({
       const key = readIdempotencyKey(request);
       const jobs = tenantJobs(api.db, caller.tenantId);
       const isStored = async (audioKey: string) => (await api.storage.stat(audioKey)) !== null;
-      const retrying = { apiKeyId: caller.keyId, allowance: caller.limits.allowance, isStored };
+      const providerAccount = await readAccount(api, caller, request, id);
+      const retrying = { apiKeyId: caller.keyId, allowance: caller.limits.allowance, providerAccount, isStored };
       await creating(api, caller, { route: PATH, key, respond: accepted.bind(null, api) }, response, (commit) =>
         commit(
           () => fingerprint({ id }),
@@ -46,6 +57,17 @@ export const retryJob = defineRoute({
       );
     },
 });
+
+/** The request's key for the old job's provider: the old one's own was erased when it ended. */
+async function readAccount(api: Api, caller: Caller, request: Request, id: string) {
+  const apiKey = readKeyHeader(request);
+  const old = await tenantJobs(api.db, caller.tenantId).get(id);
+  if (!old || !isProvider(old.engine)) return undefined;
+  refuseLocalOnly(api, "engine");
+  const account = apiKey === undefined ? undefined : { apiKey };
+  requireKey(api, old.engine, account, await readProviderSetting(api, caller, old.engine));
+  return account;
+}
 
 function explain(error: unknown): never {
   if (!(error instanceof NotRetryable)) throw error;

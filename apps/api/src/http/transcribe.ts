@@ -9,6 +9,7 @@ import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { notFound } from "./middleware/render-problem.ts";
 import { checkUrl, prepareJob } from "./prepare-job.ts";
+import { providerKeyHeader, readProviderSetting } from "./prepare-provider.ts";
 
 const PATH = "/api/v1/transcribe";
 
@@ -20,7 +21,10 @@ export const transcribe = defineRoute({
   description: "The job is committed when this answers. Exactly one of `url` and `upload_id` is needed.",
   tag: "Jobs",
   scope: "transcribe",
-  headers: { "Idempotency-Key": "The same key and input within 24 hours get the first answer again" },
+  headers: {
+    "Idempotency-Key": "The same key and input within 24 hours get the first answer again",
+    ...providerKeyHeader,
+  },
   body: { kind: "json", schema: requestSchema("TranscribeRequest", transcribeBody) },
   answers: {
     202: {
@@ -34,12 +38,15 @@ export const transcribe = defineRoute({
     return async ({ request, response, caller, body }) => {
       const key = readIdempotencyKey(request);
       const { url, upload_id, ...fields } = body;
-      const prepared = prepareJob(api, caller, request, fields);
+      const setting = await readProviderSetting(api, caller, fields.engine);
+      const prepared = prepareJob(api, caller, request, fields, setting);
+      // Not even a hash of the key is kept.
+      const { provider_key: _, ...input } = body;
       if (url !== undefined) checkUrl(api, "url", url);
       const respond = accepted.bind(null, api);
       await creating(api, caller, { route: PATH, key, respond }, response, (commit) =>
         commit(
-          () => fingerprint(body),
+          () => fingerprint(input),
           async (idempotency) => {
             const source = await openSource(api, caller, body, estimate);
             const job = await tenantJobs(api.db, caller.tenantId).create({ ...prepared, ...source }, idempotency);

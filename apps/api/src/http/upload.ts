@@ -1,4 +1,4 @@
-import { tenantJobs } from "@scribe/database";
+import { tenantJobs, tenantProviders } from "@scribe/database";
 import { jobFields, readFormFields, type UploadFields, uploadFields, uuidV7 } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
@@ -9,6 +9,7 @@ import { audioSecondsOfUpload } from "./audio-seconds.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import { invalidInput } from "./invalid-input.ts";
 import { prepareJob } from "./prepare-job.ts";
+import { providerKeyHeader } from "./prepare-provider.ts";
 
 const PATH = "/api/v1/transcribe/upload";
 
@@ -30,7 +31,10 @@ export const upload = defineRoute({
     "Fields before `file` are checked before its bytes are read.",
   tag: "Jobs",
   scope: "transcribe",
-  headers: { "Idempotency-Key": "The same key, fields and file within 24 hours get the first answer again" },
+  headers: {
+    "Idempotency-Key": "The same key, fields and file within 24 hours get the first answer again",
+    ...providerKeyHeader,
+  },
   body: { kind: "multipart", schema: requestSchema("TranscribeUpload", form) },
   answers: {
     202: {
@@ -45,12 +49,14 @@ export const upload = defineRoute({
       const key = readIdempotencyKey(request);
       const jobs = tenantJobs(api.db, caller.tenantId);
       response.once("close", api.uploadSlots.take(caller.keyId));
+      const settings = await tenantProviders(api.db, caller.tenantId).list();
       await creating(api, caller, { route: PATH, key, respond: accepted.bind(null, api) }, response, async (commit) => {
         const id = uuidV7();
         const audioKey = `audio/${caller.tenantId}/${id}/source`;
         const prepare = (given: ReadonlyMap<string, string>) => {
           const fields = parseFields(given);
-          return { fields, job: prepareJob(api, caller, request, fields) };
+          const setting = settings.find(({ provider }) => provider === fields.engine) ?? null;
+          return { fields, job: prepareJob(api, caller, request, fields, setting) };
         };
         const stored = await streamUpload(request, {
           storage: api.storage,
@@ -67,8 +73,10 @@ export const upload = defineRoute({
         let committed = false;
         try {
           const { fields, job } = prepare(stored.fields);
+          // Not even a hash of the key is kept.
+          const { provider_key: _, ...input } = fields;
           const outcome = await commit(
-            () => fingerprint({ fields, sha256: stored.sha256 }),
+            () => fingerprint({ fields: input, sha256: stored.sha256 }),
             (idempotency) =>
               jobs.create(
                 {

@@ -29,8 +29,9 @@ export async function endAttempt(error: unknown, attempt: Attempt, parts: Worker
   const jobError = toJobError(error);
   attempt.log.warn({ err: jobError.cause ?? jobError, code: jobError.code }, "the attempt ended with an error");
   const { maxAttempts, backoffSeconds } = parts.settings;
+  const noSooner = (n: number) => Math.max(backoffSeconds(n), jobError.retryAfterSeconds ?? 0);
   const answer = await insist(attempt, parts, () =>
-    failAttempt(parts.db, attempt.lease, jobError, { maxAttempts, backoffSeconds }),
+    failAttempt(parts.db, attempt.lease, jobError, { maxAttempts, backoffSeconds: noSooner }),
   );
   return toOutcome(answer, attempt, parts);
 }

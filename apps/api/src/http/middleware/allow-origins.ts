@@ -1,7 +1,8 @@
 import type { RequestHandler } from "express";
 
 const METHODS = "GET, HEAD, POST, PATCH, PUT, DELETE";
-const REQUEST_HEADERS = "Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id";
+const REQUEST_HEADERS =
+  "Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, X-Provider-Key, X-Request-Id, X-Tenant-Id";
 const ANSWER_HEADERS =
   "X-Request-Id, Location, Retry-After, Idempotency-Replayed, Content-Disposition, RateLimit, RateLimit-Policy";
 

@@ -1,0 +1,1 @@
+export { type AssemblyaiEngineOptions, createAssemblyaiEngine } from "./assemblyai-engine.ts";
