@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Engine } from "@scribe/domain";
-import type { ChildExit, SpeechRuntime } from "@scribe/speech";
-import { collectTogether, counter, gauge, type Registry } from "@scribe/telemetry";
+import type { BatchRuns, ChildExit, SpeechRuntime } from "@scribe/speech";
+import { collectTogether, counter, gauge, histogram, type Registry } from "@scribe/telemetry";
 
 /** Pages of Linux on every machine that we support. */
 const PAGE_BYTES = 4096;
@@ -34,6 +34,14 @@ export function showSpeech(registry: Registry, runtime: SpeechRuntime, engine: P
     before = new Set();
     if (requests.length > 0) deaths.inc();
   });
+}
+
+/** Shows how full the batches are that jobs share; call what it gives with each account of runs. */
+export function showBatches(registry: Registry): (runs: BatchRuns) => void {
+  const occupancy = histogram(registry, "scribe_worker_batch_occupancy");
+  return (runs) => {
+    for (const [share, count] of runs) for (let run = 0; run < count; run++) occupancy.observe(share);
+  };
 }
 
 async function residentBytes(pid: number): Promise<number> {

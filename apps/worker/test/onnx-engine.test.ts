@@ -10,7 +10,8 @@ import {
 } from "@scribe/speech";
 import { createOnnxEngine } from "../src/engines/onnx-engine.ts";
 
-const checkpoint = (position: number) => ({
+const checkpoint = (position: number, computation = "cpu/fp32/compiled") => ({
+  computation,
   mode: "packed" as const,
   decoder_version: DECODER_VERSION,
   position,
@@ -22,6 +23,7 @@ const checkpoint = (position: number) => ({
 
 const spoken: SpeechEvent[] = [
   { type: "operation", operation: "encode", deadlineMs: 5000 },
+  { type: "model", computation: "cpu/fp32/compiled" },
   { type: "language", language: "en", probability: 0.9 },
   {
     type: "window",
@@ -41,7 +43,7 @@ const spoken: SpeechEvent[] = [
     totalSeconds: 60,
     checkpoint: checkpoint(3000),
   },
-  { type: "done", language: "en", languageProbability: 0.9, durationSeconds: 60 },
+  { type: "done", language: "en", languageProbability: 0.9, durationSeconds: 60, wordsMethod: "attention" },
 ];
 
 /** A runtime that says what it is told to; what it was asked is written down. */
@@ -56,6 +58,7 @@ function standIn(
       asked.push(request);
       yield* say(signal);
     },
+    preload: () => {},
     health: () => ({ state: "running", activeRequests: 0, childStarts: 1 }),
     modelInfo: async (folder) => ({
       ...{ folder, hash, multilingual: false, languages: ["en"] },
@@ -65,7 +68,7 @@ function standIn(
     off: (_event, listener) => void listeners.delete(listener),
     close: async () => {},
   };
-  const engine = createOnnxEngine({ runtime, models: { find: (name) => `/models/${name}` }, providers: ["cpu"] });
+  const engine = createOnnxEngine({ runtime, models: { find: (name) => `/models/${name}` } });
   const exit = (requests: string[]) => {
     const died = { pid: 1, code: null, signal: "SIGSEGV", reason: "signal", requests };
     for (const listener of listeners) listener(died);
@@ -115,7 +118,15 @@ describe("the onnx engine", () => {
       pcmPath: "/tmp/audio.pcm",
       options: { word_timestamps: true },
     });
+    expect(events[4]).toMatchObject({ wordsMethod: "attention" });
     expect(engine.loadedModels()).toEqual(["nano"]);
+  });
+
+  test("says whose a request is, and passes on that the runtime begins again", async () => {
+    const { engine, asked } = standIn(() => [{ type: "restart" }, ...spoken]);
+    const events = await listen(engine, request({ tenant: "acme", priority: 3 }));
+    expect(events.map(({ type }) => type)).toContain("restart");
+    expect(asked[0]).toMatchObject({ tenant: "acme", priority: 3 });
   });
 
   test("gives the options that shape the text, and the decoding figures to who wants them", async () => {
@@ -152,6 +163,8 @@ describe("the onnx engine", () => {
       [standIn(undefined, "another-hash"), request({ resume })],
       [standIn(), request({ resume, options: { task: "translate" as const } })],
       [standIn(), request({ resume: { ...resume, state: { position: "?" } } })],
+      // A checkpoint that says to be of another computation than it was made for.
+      [standIn(), request({ resume: { ...resume, state: checkpoint(3000, "cpu/int8/compiled") } })],
     ] as const;
     for (const [other, asked] of others) {
       expect((await listen(other.engine, asked))[1]).toEqual({ type: "restart" });

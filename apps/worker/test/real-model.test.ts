@@ -24,7 +24,7 @@ beforeAll(async () => {
     intraOpThreads: 2,
     log: ({ level, message, ...fields }) => log[level](fields, message),
   });
-  engine = createOnnxEngine({ runtime, models: { find: (name) => findModel(name, places) }, providers: ["cpu"] });
+  engine = createOnnxEngine({ runtime, models: { find: (name) => findModel(name, places) } });
   parts = { ...box.parts, engines: new Map([["onnx", { engine }]]) };
 });
 afterAll(async () => {

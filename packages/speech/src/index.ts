@@ -13,9 +13,9 @@ export { HubError, type HubFailure } from "./hub/hub-error.ts";
 export { listHubFiles } from "./hub/list-files.ts";
 export { type ModelId, modelName, parseModelId } from "./hub/model-id.ts";
 export { type HubSettings, openHub } from "./hub/open-hub.ts";
-export { hubNameOf } from "./hub-names.ts";
 export type { ModelInfo } from "./model/model-info.ts";
 export type {
+  BatchRuns,
   ChildExit,
   RuntimeHealth,
   SpeechLogEntry,

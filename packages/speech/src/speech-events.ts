@@ -35,10 +35,16 @@ export const speechCheckpointSchema = z.object({
   language_probability: z.number(),
   /** End of the last word so far, in seconds: bounds the length of a pause before the next word. */
   last_speech: z.number().default(0),
+  /** How the model was computed: what comes of another computation would not go on from here. */
+  computation: z.string().optional(),
 });
 export type SpeechCheckpoint = z.infer<typeof speechCheckpointSchema>;
 
 export type SpeechEvent =
+  /** The model is ready; `computation` names provider, precision and graphs, e.g. `cpu/fp32/compiled`. */
+  | { type: "model"; computation: string }
+  /** The checkpoint given was made by another computation; everything starts again. */
+  | { type: "restart" }
   /** A native run is under way for this process; it must end within `deadlineMs` of the event, or the child is killed. */
   | { type: "operation"; operation: string; deadlineMs: number }
   | { type: "language"; language: string; probability: number }

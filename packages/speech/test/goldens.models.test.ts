@@ -92,7 +92,7 @@ describe.each([
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "scribe-goldens-"));
     model = await readModelFolder(join(MODELS, name));
-    network = await openWhisperModel(model, { executionProviders: ["cpu"], intraOpThreads: 2 });
+    ({ network } = await openWhisperModel(model, { executionProviders: ["cpu"], intraOpThreads: 2 }));
     logMel = new LogMel(model.features);
   });
   afterAll(async () => {

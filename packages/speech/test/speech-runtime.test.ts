@@ -71,6 +71,7 @@ describe("a transcription", () => {
     const { events, segments, text, language, done, windows } = await transcribe({ word_timestamps: true });
     expect(text.toLowerCase()).toBe(" there are seven people in the park. where is the coffee?");
     expect(events.filter(({ type }) => type !== "operation").map(({ type }) => type)).toEqual([
+      "model",
       "language",
       ...windows.map(() => "window"),
       "done",

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
-import { JobError } from "@scribe/domain";
-import { modelName } from "@scribe/speech";
+import { hubNameOf, JobError } from "@scribe/domain";
+import { type ModelId, modelName, parseModelId } from "@scribe/speech";
 
 export interface ModelPlaces {
   /** Folder of the operator's models, a folder each. */
@@ -10,6 +10,8 @@ export interface ModelPlaces {
   bundledDir?: string;
   /** Names, folders or ids of the hub that the operator offers; nothing else is opened. */
   offered: readonly string[];
+  /** Further names of models of the hub: name → `owner/name`. */
+  names?: Readonly<Record<string, string>>;
 }
 
 /** What the operator's list says for the name that callers use: an entry of it, or an entry's last part. */
@@ -26,4 +28,21 @@ export function findModel(name: string, { modelDir, bundledDir, offered }: Model
   if (isAbsolute(entry) || entry.startsWith(".")) return resolve(entry);
   const folder = resolve(modelDir, entry);
   return bundledDir === undefined || existsSync(folder) ? folder : resolve(bundledDir, entry);
+}
+
+/** The hub's model that an entry of the operator's list means, by its id or by a name that is known for it. */
+export function hubModel(entry: string, { names }: Pick<ModelPlaces, "names">): ModelId | null {
+  return parseModelId(hubNameOf(entry, names));
+}
+
+/** Throws where the operator offers what is nowhere and can be fetched from nowhere: a slip that no job should have to find. */
+export function needOffered(places: ModelPlaces): void {
+  for (const entry of places.offered) {
+    if (hubModel(entry, places) !== null || existsSync(findModel(entry, places))) continue;
+    const looked = [places.modelDir, places.bundledDir].filter((folder) => folder !== undefined);
+    throw new Error(
+      `There is no model "${entry}" (SCRIBE_MODEL, SCRIBE_MODELS): no such folder, none of that name in ${looked.join(" or ")}, ` +
+        "and no id of Hugging Face (owner/name). `npm run models -- list` shows what is here.",
+    );
+  }
 }

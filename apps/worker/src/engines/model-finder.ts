@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { fetchModel, type Hub, parseModelId } from "@scribe/speech";
+import { fetchModel, type Hub } from "@scribe/speech";
 import type { Logger } from "@scribe/telemetry";
-import { findModel, type ModelPlaces, offeredEntry } from "./find-model.ts";
+import { findModel, hubModel, type ModelPlaces, offeredEntry } from "./find-model.ts";
 
 export interface ModelFinder {
   /** Folder of a model, at once where it is here; a promise where it has to be fetched first. */
@@ -20,7 +20,7 @@ export function createModelFinder(places: ModelPlaces, hub: Hub, log: Logger): M
 
   function find(name: string): string | Promise<string> {
     const entry = offeredEntry(name, places.offered);
-    const id = parseModelId(entry);
+    const id = hubModel(entry, places);
     const folder = findModel(name, places);
     if (id === null || existsSync(folder)) return folder;
     const before = underWay.get(entry);

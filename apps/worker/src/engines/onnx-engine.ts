@@ -24,8 +24,6 @@ import type { ModelFinder } from "./model-finder.ts";
 export interface OnnxEngineOptions {
   runtime: SpeechRuntime;
   models: Pick<ModelFinder, "find"> & Partial<Pick<ModelFinder, "close">>;
-  /** What else decides a transcript: the execution providers. */
-  providers: readonly string[];
 }
 
 /** Some gigabytes over a slow line. */
@@ -35,7 +33,7 @@ const FETCH_MODEL_MS = 4 * 3_600_000;
 const READ_MODEL_MS = 300_000;
 
 /** Fits the speech runtime, which knows nothing of jobs, to the engine port. */
-export function createOnnxEngine({ runtime, models, providers }: OnnxEngineOptions): Engine {
+export function createOnnxEngine({ runtime, models }: OnnxEngineOptions): Engine {
   const running = new Set<string>();
   const held = new Map<string, number>();
   const hashes = new Map<string, Promise<string>>();
@@ -68,13 +66,15 @@ export function createOnnxEngine({ runtime, models, providers }: OnnxEngineOptio
       yield { type: "operation", operation: "read the model", deadlineMs: READ_MODEL_MS };
       const hash = await unlessAborted(hashOf(folder), signal);
       const options = toSpeechOptions(request.options, audio.durationSeconds);
-      const fingerprint = fingerprintOf(hash, providers, options);
+      const fingerprint = (computation: string | undefined) => fingerprintOf(hash, computation, options);
       const resume = readCheckpoint(request, fingerprint);
       if (request.resume && !resume) yield { type: "restart" };
-      const asked = { id: jobId, model: folder, pcmPath: audio.path, options, ...(resume && { resume }) };
+      const { tenant, priority } = request;
+      const standing = dropUndefined({ tenant, priority });
+      const asked = { id: jobId, model: folder, pcmPath: audio.path, options, ...standing, ...(resume && { resume }) };
       for await (const event of runtime.transcribe(asked, signal)) {
-        loaded.add(request.model);
-        yield toEngineEvent(event, fingerprint, request.options);
+        if (event.type === "model") loaded.add(request.model);
+        else yield toEngineEvent(event, fingerprint, request.options);
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -88,6 +88,15 @@ export function createOnnxEngine({ runtime, models, providers }: OnnxEngineOptio
   return {
     name: "onnx",
     loadedModels: () => [...loaded],
+    async identityOf(model) {
+      const found = models.find(model);
+      if (typeof found !== "string") {
+        // Whoever transcribes with it waits for the fetch, and hears of its failure.
+        found.catch(() => {});
+        return null;
+      }
+      return createHash("sha256").update(JSON.stringify([DECODER_VERSION, await hashOf(found)])).digest("hex");
+    },
     transcribe,
     async close() {
       runtime.off("child-exit", onExit);
@@ -128,20 +137,28 @@ function dropUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
 }
 
-function fingerprintOf(modelHash: string, providers: readonly string[], options: SpeechOptions): string {
-  const parts = JSON.stringify(["onnx", DECODER_VERSION, modelHash, providers, options]);
+/** All that decides a text: another one means starting again. */
+type Fingerprint = (computation: string | undefined) => string;
+
+function fingerprintOf(modelHash: string, computation: string | undefined, options: SpeechOptions): string {
+  const parts = JSON.stringify(["onnx", DECODER_VERSION, modelHash, computation, options]);
   return createHash("sha256").update(parts).digest("hex");
 }
 
-function readCheckpoint({ resume }: EngineRequest, fingerprint: string) {
-  if (resume?.fingerprint !== fingerprint) return null;
-  const state = speechCheckpointSchema.safeParse(resume.state);
-  return state.success ? state.data : null;
+/** How the model is computed now is known once it is loaded: the runtime itself leaves a checkpoint of another way aside. */
+function readCheckpoint({ resume }: EngineRequest, fingerprint: Fingerprint) {
+  const state = speechCheckpointSchema.safeParse(resume?.state);
+  return state.success && resume?.fingerprint === fingerprint(state.data.computation) ? state.data : null;
 }
 
-function toEngineEvent(event: SpeechEvent, fingerprint: string, options: TranscriptionOptions): EngineEvent {
+function toEngineEvent(
+  event: Exclude<SpeechEvent, { type: "model" }>,
+  fingerprint: Fingerprint,
+  options: TranscriptionOptions,
+): EngineEvent {
   switch (event.type) {
     case "operation":
+    case "restart":
     case "language":
       return event;
     case "window": {
@@ -151,12 +168,12 @@ function toEngineEvent(event: SpeechEvent, fingerprint: string, options: Transcr
         segments: event.segments.map((segment) => toEngineSegment(segment, options)),
         processedSeconds,
         totalSeconds,
-        checkpoint: { fingerprint, processedSeconds, state: checkpoint },
+        checkpoint: { fingerprint: fingerprint(checkpoint.computation), processedSeconds, state: checkpoint },
       };
     }
     case "done": {
-      const { language, languageProbability } = event;
-      return { type: "done", language, languageProbability };
+      const { language, languageProbability, wordsMethod } = event;
+      return { type: "done", language, languageProbability, ...(wordsMethod && { wordsMethod }) };
     }
     default:
       return event satisfies never;

@@ -25,7 +25,7 @@ const IR_VERSION = 10;
  * another (`subgraph`) sees the outer one's names and shares its constants. Large constants go to `weights`.
  */
 export class GraphBuilder {
-  readonly weights: WeightFile;
+  readonly #weights: WeightFile | undefined;
   readonly #nodes: proto.onnx.INodeProto[] = [];
   readonly #initializers: Map<string, proto.onnx.ITensorProto>;
   readonly #inputs: proto.onnx.IValueInfoProto[] = [];
@@ -33,15 +33,16 @@ export class GraphBuilder {
   readonly #prefix: string;
   #count = 0;
 
-  constructor(weights: WeightFile, parent?: GraphBuilder, prefix = "") {
-    this.weights = weights;
+  /** Without a file of weights, a graph has small constants only. */
+  constructor(weights?: WeightFile, parent?: GraphBuilder, prefix = "") {
+    this.#weights = weights;
     this.#prefix = prefix;
     this.#initializers = parent ? parent.#initializers : new Map();
   }
 
   /** A graph to be given to a node of this one as an attribute. */
   subgraph(prefix: string): GraphBuilder {
-    return new GraphBuilder(this.weights, this, `${prefix}/`);
+    return new GraphBuilder(this.#weights, this, `${prefix}/`);
   }
 
   input(name: string, type: ElementType, dims: readonly Dimension[]): string {
@@ -92,13 +93,15 @@ export class GraphBuilder {
 
   /** A large constant in the file of weights; `make` is called only when the file does not hold `name` yet. */
   weight(name: string, type: ElementType, dims: readonly number[], make: () => Uint8Array): string {
+    const file = this.#weights;
+    if (!file) throw new Error(`there is no file for the weights ${name}`);
     this.#keep(name, () => {
-      const { offset, length } = this.weights.put(name, make);
+      const { offset, length } = file.put(name, make);
       return {
         dataType: TYPES[type],
         dims: [...dims],
         dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
-        externalData: Object.entries({ location: this.weights.location, offset, length }).map(([key, value]) => ({
+        externalData: Object.entries({ location: file.location, offset, length }).map(([key, value]) => ({
           key,
           value: String(value),
         })),

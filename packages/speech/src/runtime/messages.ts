@@ -2,6 +2,7 @@ import type { GraphSettings } from "../sessions/open-whisper-model.ts";
 import type { SpeechErrorMessage } from "../speech-error.ts";
 import type { SpeechCheckpoint, SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
+import type { Standing } from "./shared-model.ts";
 import type { SpeechLogEntry } from "./speech-runtime.ts";
 
 /** What the session thread needs to know before its first request. */
@@ -9,6 +10,7 @@ export type ThreadSettings = {
   executionProviders: readonly string[];
   intraOpThreads: number;
   modelIdleSeconds: number;
+  modelMemoryBytes?: number | undefined;
   deadlineFloorMs: number;
   graphs?: GraphSettings | undefined;
 };
@@ -17,6 +19,7 @@ export type ThreadSettings = {
 export type ChildRequest = {
   key: string;
   seed: string;
+  standing: Standing;
   model: string;
   pcmPath: string;
   options: ParsedSpeechOptions;
@@ -27,7 +30,9 @@ export type ChildRequest = {
 export type ToChild =
   | { type: "start"; settings: ThreadSettings }
   | { type: "transcribe"; request: ChildRequest }
-  | { type: "cancel"; key: string };
+  | { type: "cancel"; key: string }
+  /** Loads a model before anyone asks for it. */
+  | { type: "preload"; model: string };
 
 /** From the child to the parent; all but `heartbeat` come from the session thread. */
 export type FromChild =
@@ -38,4 +43,8 @@ export type FromChild =
   | { type: "resting" }
   | { type: "event"; key: string; event: SpeechEvent }
   | { type: "ended"; key: string; error?: SpeechErrorMessage }
+  /** Runs of decoding since the last such message: how many there were of each share of the rows that there could have been. */
+  | { type: "runs"; occupancy: [share: number, runs: number][] }
+  /** A model has left the memory; not all of it comes back while the process lives. */
+  | { type: "unloaded" }
   | { type: "log"; entry: SpeechLogEntry };

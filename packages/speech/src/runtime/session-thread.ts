@@ -6,6 +6,7 @@ import { SpeechDetector } from "../vad/speech-detector.ts";
 import { transcribePacked } from "../whisper/transcribe-packed.ts";
 import { transcribeSequential } from "../whisper/transcribe-sequential.ts";
 import { spaceOut } from "./announce-runs.ts";
+import { countOccupancy } from "./count-occupancy.ts";
 import { LoadedModels } from "./loaded-models.ts";
 import type { ChildRequest, FromChild, ThreadSettings, ToChild } from "./messages.ts";
 
@@ -16,32 +17,38 @@ import type { ChildRequest, FromChild, ThreadSettings, ToChild } from "./message
 function serve(port: MessagePort, settings: ThreadSettings) {
   const post = (message: FromChild) => port.postMessage(message);
   const announce = spaceOut((operation, deadlineMs, key) => post({ type: "operation", key, operation, deadlineMs }));
+  const occupancy = countOccupancy((shares) => post({ type: "runs", occupancy: shares }));
   const models = new LoadedModels(
     {
       ...settings,
       onProviderRefused: (provider, reason) =>
         post({ type: "log", entry: { level: "warn", message: "An execution provider was refused", provider, reason } }),
-      onCompileRefused: (reason) =>
-        post({
-          type: "log",
-          entry: { level: "warn", message: "Weights were not compiled; the export is used", reason },
-        }),
+      onOtherwise: (reason) =>
+        post({ type: "log", entry: { level: "warn", message: "A model runs otherwise than asked", reason } }),
     },
-    { idleMs: settings.modelIdleSeconds * 1000, deadlineFloorMs: settings.deadlineFloorMs },
-    announce,
+    {
+      idleMs: settings.modelIdleSeconds * 1000,
+      deadlineFloorMs: settings.deadlineFloorMs,
+      memoryBytes: settings.modelMemoryBytes,
+    },
+    { announce, onRun: occupancy.count, onUnloaded: () => post({ type: "unloaded" }) },
   );
   const controllers = new Map<string, AbortController>();
   let detector: Promise<SpeechDetector> | undefined;
 
   async function transcribe(request: ChildRequest, signal: AbortSignal) {
     const { key, model: folder, pcmPath, options } = request;
-    const held = await models.hold(folder, key);
+    const held = await models.hold(folder, key, signal);
     try {
       signal.throwIfAborted();
       const pcm = await PcmFile.open(pcmPath);
       try {
-        const { model, shared, features } = held;
-        const parts = { ...request, model, decoder: shared.lane(key), pcm, features };
+        const { model, shared, features, computation } = held;
+        post({ type: "event", key, event: { type: "model", computation } });
+        // Another computation's words would not go on as they began.
+        const resume = request.resume?.computation === computation ? request.resume : undefined;
+        if (request.resume && !resume) post({ type: "event", key, event: { type: "restart" } });
+        const parts = { ...request, resume, model, decoder: shared.lane(key, request.standing), pcm, features };
         const speechProbabilities = async (from: number, to: number) => {
           detector ??= SpeechDetector.open();
           return (await detector).probabilities(pcm, from, to, signal, async () => {
@@ -53,7 +60,10 @@ function serve(port: MessagePort, settings: ThreadSettings) {
           options.mode === "sequential" || (options.mode === undefined && options.vad === false)
             ? transcribeSequential(parts, signal)
             : transcribePacked({ ...parts, speechProbabilities }, signal);
-        for await (const event of events) post({ type: "event", key, event });
+        for await (const event of events) {
+          if (event.type === "window") event.checkpoint.computation = computation;
+          post({ type: "event", key, event });
+        }
       } finally {
         await pcm.close();
       }
@@ -74,11 +84,31 @@ function serve(port: MessagePort, settings: ThreadSettings) {
       post({ type: "ended", key, error: { code, message } });
     }
     controllers.delete(key);
-    if (controllers.size === 0) post({ type: "resting" });
+    if (controllers.size === 0) rest();
+  }
+
+  function rest() {
+    occupancy.tell();
+    post({ type: "resting" });
+  }
+
+  /** What is wrong with it, its first request will hear. */
+  async function preload(folder: string) {
+    try {
+      (await models.hold(folder, "preload")).release();
+    } catch (error) {
+      const { message } = asSpeechError(error);
+      post({
+        type: "log",
+        entry: { level: "warn", message: "A model could not be loaded ahead of time", reason: message },
+      });
+    }
+    if (controllers.size === 0) rest();
   }
 
   port.on("message", (message: ToChild) => {
     if (message.type === "transcribe") void run(message.request);
+    else if (message.type === "preload") void preload(message.model);
     else if (message.type === "cancel") {
       controllers.get(message.key)?.abort(new SpeechError("cancelled", "the request was cancelled"));
     }

@@ -7,8 +7,14 @@ import type { ChooseToken } from "../whisper/choose-token.ts";
 import { logSumExp } from "../whisper/log-softmax.ts";
 import type { BeamSettings, DecodeRequest, EncodedWindow, RawText, WindowDecoder } from "../whisper/window-decoder.ts";
 
-/** One request among those that share a model. */
-type Lane = { readonly key: string; readonly order: number; held: number };
+/** Whose request it is, and how urgent: lower first. */
+export type Standing = { tenant?: string | undefined; priority?: number | undefined };
+
+/** Told of each run of decoding: its rows, and how many there could have been. */
+export type RunOfRows = (rows: number, width: number) => void;
+
+/** One request among those that share a model. `held` are its windows under way. */
+type Lane = { readonly key: string; readonly order: number; readonly standing: Standing; held: number };
 
 type Task<Result> = {
   lane: Lane;
@@ -44,6 +50,9 @@ const ROUNDS = 8;
  */
 export class SharedModel {
   readonly #model: WhisperModel;
+  readonly #onRun: RunOfRows;
+  /** Windows under way, by tenant. */
+  readonly #tenants = new Map<string | undefined, number>();
   #width: number;
   #encoding: EncodeTask[] = [];
   #decoding: DecodeTask[] = [];
@@ -56,8 +65,9 @@ export class SharedModel {
   /** Key of the request whose run is under way. */
   current = "";
 
-  constructor(model: WhisperModel) {
+  constructor(model: WhisperModel, onRun: RunOfRows = () => {}) {
     this.#model = model;
+    this.#onRun = onRun;
     this.#width = model.maxBatch;
   }
 
@@ -67,8 +77,8 @@ export class SharedModel {
   }
 
   /** The model as one request sees it. */
-  lane(key: string): WindowDecoder {
-    const lane: Lane = { key, order: this.#lanes++, held: 0 };
+  lane(key: string, standing: Standing = {}): WindowDecoder {
+    const lane: Lane = { key, order: this.#lanes++, standing, held: 0 };
     const shared = this;
     const model = this.#model;
     const alone = <Result>(signal: AbortSignal, run: () => Promise<Result>) =>
@@ -132,7 +142,7 @@ export class SharedModel {
   }
 
   async #runSolo() {
-    const [task] = this.#solo.splice(fairest(this.#solo), 1);
+    const [task] = this.#solo.splice(this.#fairest(this.#solo), 1);
     this.current = task.lane.key;
     try {
       task.resolve((await task.run()) as never);
@@ -142,17 +152,15 @@ export class SharedModel {
   }
 
   async #encodeNext() {
-    const [task] = this.#encoding.splice(fairest(this.#encoding), 1);
+    const [task] = this.#encoding.splice(this.#fairest(this.#encoding), 1);
     const { lane } = task;
     this.current = lane.key;
-    this.#held++;
-    lane.held++;
+    this.#count(lane, 1);
     let released = false;
     const give = () => {
       if (released) return;
       released = true;
-      this.#held--;
-      lane.held--;
+      this.#count(lane, -1);
       // Whoever waits for room has it now.
       if (!this.#busy) void this.#work();
     };
@@ -175,7 +183,7 @@ export class SharedModel {
     const room = this.#width - this.#running.length;
     const joining: DecodeTask[] = [];
     while (joining.length < room && this.#decoding.length > 0) {
-      joining.push(...this.#decoding.splice(fairest(this.#decoding), 1));
+      joining.push(...this.#decoding.splice(this.#fairest(this.#decoding), 1));
     }
     this.current = joining[0].lane.key;
     this.#batches.advancing ??= this.#model.newBatch();
@@ -215,6 +223,7 @@ export class SharedModel {
       if (!batch || batch.rows.length === 0) continue;
       const running = this.#running.filter((one) => one.batch === batch);
       this.current = running[0].task.lane.key;
+      this.#onRun(running.length, this.#width);
       try {
         if (batch === advancing && batch.advance) {
           const advanced = await batch.advance(ROUNDS);
@@ -289,21 +298,38 @@ export class SharedModel {
     else for (const { reject } of tasks) reject(error);
   }
 
+  #count(lane: Lane, by: number) {
+    const { tenant } = lane.standing;
+    this.#held += by;
+    lane.held += by;
+    const held = (this.#tenants.get(tenant) ?? 0) + by;
+    if (held === 0) this.#tenants.delete(tenant);
+    else this.#tenants.set(tenant, held);
+  }
+
+  /**
+   * Index of the task to be served next: by priority; then that of the tenant, and of its requests the one, with the fewest
+   * windows under way; then of the oldest request.
+   */
+  #fairest(tasks: readonly Task<never>[]): number {
+    const rank = ({ lane }: Task<never>) => [
+      ...[lane.standing.priority ?? 0, this.#tenants.get(lane.standing.tenant) ?? 0],
+      ...[lane.held, lane.order],
+    ];
+    let [best, least] = [0, rank(tasks[0])];
+    for (let i = 1; i < tasks.length; i++) {
+      const own = rank(tasks[i]);
+      const difference = own.map((value, at) => value - least[at]).find((value) => value !== 0) ?? 0;
+      if (difference < 0) [best, least] = [i, own];
+    }
+    return best;
+  }
+
   #narrow(error: unknown): boolean {
     if (asSpeechError(error).code !== "out_of_memory" || this.#width === 1) return false;
     this.#width = Math.max(1, this.#width >> 1);
     return true;
   }
-}
-
-/** Index of the task whose request has the fewest windows under way, then of the oldest request, then of the oldest task. */
-function fairest(tasks: readonly Task<never>[]): number {
-  let best = 0;
-  for (let i = 1; i < tasks.length; i++) {
-    const [one, other] = [tasks[i].lane, tasks[best].lane];
-    if (one.held < other.held || (one.held === other.held && one.order < other.order)) best = i;
-  }
-  return best;
 }
 
 const NOTHING = new Float32Array(0);

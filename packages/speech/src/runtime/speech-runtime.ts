@@ -1,4 +1,5 @@
 import type { ModelInfo } from "../model/model-info.ts";
+import type { GraphSettings } from "../sessions/open-whisper-model.ts";
 import type { SpeechCheckpoint, SpeechEvent } from "../speech-events.ts";
 import type { SpeechOptions } from "../speech-options.ts";
 
@@ -10,8 +11,11 @@ export type TranscribeRequest = {
   /** File of 16 kHz mono signed 16-bit little-endian samples, without header. */
   pcmPath: string;
   options: SpeechOptions;
-  /** Go on after this checkpoint of an earlier attempt of the same request. */
+  /** Go on after this checkpoint of an earlier attempt of the same request; one of another computation is left aside. */
   resume?: SpeechCheckpoint;
+  /** Requests share the model's batches: by priority (lower first), then fairly between tenants. */
+  tenant?: string;
+  priority?: number;
 };
 
 export type SpeechRuntimeSettings = {
@@ -19,15 +23,22 @@ export type SpeechRuntimeSettings = {
   executionProviders: readonly string[];
   intraOpThreads: number;
   /** Compiles safetensors where a model has them; absent: ONNX exports only. */
-  graphs?: { cacheFolder: string; precision: "fp32" | "int8" };
+  graphs?: GraphSettings;
   /** A model is unloaded after this long without use; after as long without any request, the child ends. Default 300. */
   modelIdleSeconds?: number;
+  /** What models may need together, by the size of their weights; unused ones leave for others. Absent: no limit. */
+  modelMemoryBytes?: number | undefined;
   /** The least time that a native run is given before the child is taken for stuck and killed. Default 30,000. */
   deadlineFloorMs?: number;
+  /** Told about once a second while decoding runs. */
+  onRuns?: (runs: BatchRuns) => void;
   log?: (entry: SpeechLogEntry) => void;
 };
 
 export type SpeechLogEntry = { level: "debug" | "info" | "warn" | "error"; message: string; [field: string]: unknown };
+
+/** Runs of decoding since the last time: how many there were of each share of a batch's rows that were used. */
+export type BatchRuns = readonly (readonly [share: number, runs: number])[];
 
 export type ChildExit = { pid: number; code: number | null; signal: string | null; reason: string; requests: string[] };
 
@@ -50,6 +61,8 @@ export interface SpeechRuntime {
    */
   transcribe(request: TranscribeRequest, signal: AbortSignal): AsyncIterable<SpeechEvent>;
   health(): RuntimeHealth;
+  /** Loads a model before anyone asks for it, in the background; it leaves as any other. */
+  preload(folder: string): void;
   /** Reads a model folder's own files, without loading the model. Throws `model_unavailable` or `invalid_model`. */
   modelInfo(folder: string): Promise<ModelInfo>;
   on(event: "child-exit", listener: (exit: ChildExit) => void): void;

@@ -7,6 +7,7 @@ import { EventInbox } from "./event-inbox.ts";
 import type { FromChild, ThreadSettings } from "./messages.ts";
 import { SpeechChild } from "./speech-child.ts";
 import type {
+  BatchRuns,
   ChildExit,
   RuntimeHealth,
   SpeechLogEntry,
@@ -14,6 +15,8 @@ import type {
   SpeechRuntimeSettings,
   TranscribeRequest,
 } from "./speech-runtime.ts";
+
+type Running = { id: string; inbox: EventInbox<SpeechEvent>; child: SpeechChild };
 
 /** Prepares the speech engine; its child process starts with the first request. Close it. */
 export function startSpeechRuntime(settings: SpeechRuntimeSettings): SpeechRuntime {
@@ -23,10 +26,13 @@ export function startSpeechRuntime(settings: SpeechRuntimeSettings): SpeechRunti
 class ChildRuntime implements SpeechRuntime {
   readonly #settings: ThreadSettings;
   readonly #log: (entry: SpeechLogEntry) => void;
+  readonly #onRuns: (runs: BatchRuns) => void;
   readonly #emitter = new EventEmitter<{ "child-exit": [ChildExit] }>();
-  readonly #running = new Map<string, { id: string; inbox: EventInbox<SpeechEvent> }>();
+  readonly #running = new Map<string, Running>();
   readonly #closing = new AbortController();
   #child: SpeechChild | undefined;
+  /** Whether the child has unloaded models: memory that it gave back, it gave to itself in part. */
+  #worn = false;
   #childStarts = 0;
   #requests = 0;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -36,10 +42,12 @@ class ChildRuntime implements SpeechRuntime {
       executionProviders: settings.executionProviders,
       intraOpThreads: settings.intraOpThreads,
       modelIdleSeconds: settings.modelIdleSeconds ?? 300,
+      modelMemoryBytes: settings.modelMemoryBytes,
       deadlineFloorMs: settings.deadlineFloorMs ?? 30_000,
       graphs: settings.graphs,
     };
     this.#log = settings.log ?? (() => {});
+    this.#onRuns = settings.onRuns ?? (() => {});
   }
 
   async *transcribe(request: TranscribeRequest, signal: AbortSignal): AsyncGenerator<SpeechEvent, void, undefined> {
@@ -54,11 +62,11 @@ class ChildRuntime implements SpeechRuntime {
     const inbox = new EventInbox<SpeechEvent>();
     const cancel = () => inbox.fail(cancelled());
     ended.addEventListener("abort", cancel, { once: true });
-    this.#running.set(key, { id: request.id, inbox });
-    clearTimeout(this.#idleTimer);
     const child = this.#childForUse();
-    const { id: seed, model, pcmPath } = request;
-    child.send({ type: "transcribe", request: { key, seed, model, pcmPath, options, resume } });
+    this.#running.set(key, { id: request.id, inbox, child });
+    const { id: seed, model, pcmPath, tenant, priority } = request;
+    const standing = { tenant, priority };
+    child.send({ type: "transcribe", request: { key, seed, standing, model, pcmPath, options, resume } });
     try {
       yield* inbox;
     } finally {
@@ -66,8 +74,14 @@ class ChildRuntime implements SpeechRuntime {
       this.#running.delete(key);
       // Whatever ended the reading, the child need not go on; to a request that it has ended, this says nothing.
       child.send({ type: "cancel", key });
-      if (this.#running.size === 0) this.#restLater();
+      if (this.#running.size === 0) this.#rest();
     }
+  }
+
+  preload(folder: string) {
+    if (this.#closing.signal.aborted) return;
+    this.#childForUse().send({ type: "preload", model: folder });
+    if (this.#running.size === 0) this.#rest();
   }
 
   health(): RuntimeHealth {
@@ -102,15 +116,18 @@ class ChildRuntime implements SpeechRuntime {
   }
 
   #childForUse(): SpeechChild {
+    clearTimeout(this.#idleTimer);
     if (this.#child) return this.#child;
     this.#childStarts++;
+    this.#worn = false;
     const child: SpeechChild = new SpeechChild(this.#settings, () => this.#running.size > 0, {
       message: (message) => this.#receive(message),
       errorLine: (line) => this.#log({ level: "warn", message: "The speech child wrote an error", line }),
       exit: ({ code, signal, reason, overdueKey }) => {
         if (this.#child === child) this.#child = undefined;
-        const requests = [...this.#running.values()].map(({ id }) => id);
-        for (const [key, { inbox }] of this.#running) inbox.fail(deathOf(key, overdueKey, reason));
+        const own = [...this.#running].filter(([, running]) => running.child === child);
+        const requests = own.map(([, { id }]) => id);
+        for (const [key, { inbox }] of own) inbox.fail(deathOf(key, overdueKey, reason));
         const exit = { pid: child.pid, code, signal, reason, requests };
         this.#log({ level: requests.length > 0 ? "error" : "info", message: "The speech child ended", ...exit });
         this.#emitter.emit("child-exit", exit);
@@ -122,7 +139,11 @@ class ChildRuntime implements SpeechRuntime {
 
   #receive(message: FromChild) {
     if (message.type === "log") this.#log(message.entry);
-    else if (message.type === "event") this.#running.get(message.key)?.inbox.push(message.event);
+    else if (message.type === "runs") this.#onRuns(message.occupancy);
+    else if (message.type === "unloaded") {
+      this.#worn = true;
+      if (this.#running.size === 0) this.#rest();
+    } else if (message.type === "event") this.#running.get(message.key)?.inbox.push(message.event);
     else if (message.type === "ended") {
       const inbox = this.#running.get(message.key)?.inbox;
       if (message.error) inbox?.fail(new SpeechError(message.error.code, message.error.message));
@@ -136,11 +157,19 @@ class ChildRuntime implements SpeechRuntime {
     }
   }
 
-  #restLater() {
+  /** Nobody asks for anything: a child that has unloaded models ends, to give their memory back; another one in a while. */
+  #rest() {
     if (this.#closing.signal.aborted) return;
-    this.#idleTimer = setTimeout(() => {
-      if (this.#running.size === 0) this.#child?.kill("it was idle");
-    }, this.#settings.modelIdleSeconds * 1000);
+    clearTimeout(this.#idleTimer);
+    if (this.#worn) this.#dismiss("it gave a model's memory back");
+    else this.#idleTimer = setTimeout(() => this.#dismiss("it was idle"), this.#settings.modelIdleSeconds * 1000);
+  }
+
+  /** Ends a child that has nothing to do; whoever asks from now on gets another one. */
+  #dismiss(reason: string) {
+    const child = this.#child;
+    this.#child = undefined;
+    child?.kill(reason);
   }
 }
 

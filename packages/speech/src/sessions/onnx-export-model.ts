@@ -1,9 +1,9 @@
-import { join } from "node:path";
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelFolder } from "../model/read-model-folder.ts";
 import { SpeechError } from "../speech-error.ts";
 import type { DecoderBatch } from "./decoder-batch.ts";
 import { ExportBatch } from "./export-batch.ts";
+import { type ExportFiles, exportFiles } from "./export-files.ts";
 import { openSession, type SessionSettings } from "./open-session.ts";
 import { floatTensor, floatValues, idTensor } from "./tensors.ts";
 import type { Alignment, DecoderState, EncodedAudio, WhisperModel } from "./whisper-model.ts";
@@ -33,11 +33,14 @@ export class OnnxExportModel implements WhisperModel {
   readonly #past: { input: string; output: string; cross: boolean }[];
   readonly #stepOutputs: string[];
 
-  static async open(model: ModelFolder, settings: SessionSettings): Promise<OnnxExportModel> {
-    const file = (name: string) => join(model.folder, "onnx", name);
-    const encoder = await openSession(file("encoder_model.onnx"), settings);
+  static async open(
+    model: ModelFolder,
+    settings: SessionSettings,
+    files: Pick<ExportFiles, "encoder" | "decoder"> = exportFiles(model.folder),
+  ): Promise<OnnxExportModel> {
+    const encoder = await openSession(files.encoder, settings);
     try {
-      const decoder = await openSession(file("decoder_model_merged.onnx"), settings);
+      const decoder = await openSession(files.decoder, settings);
       try {
         return new OnnxExportModel(model, encoder, decoder);
       } catch (error) {

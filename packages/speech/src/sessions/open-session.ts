@@ -1,6 +1,7 @@
 import { access } from "node:fs/promises";
 import { InferenceSession } from "onnxruntime-node";
 import { asSpeechError, SpeechError } from "../speech-error.ts";
+import { providersInOrder } from "./working-provider.ts";
 
 /** How sessions are to be made. */
 export type SessionSettings = {
@@ -45,10 +46,6 @@ export async function openSession(
     `${fileName(path)} cannot be loaded: ${message}`,
     refusal,
   );
-}
-
-function providersInOrder(names: readonly string[]): string[] {
-  return [...new Set(names.flatMap((name) => (name === "auto" ? ["cuda", "webgpu", "cpu"] : [name])))];
 }
 
 const fileName = (path: string) => path.replace(/^.*\//, "");

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { hubNameOf } from "../src/hub-names.ts";
+import { hubNameOf } from "../src/index.ts";
 
 test.each([
   ["tiny", "openai/whisper-tiny"],
