@@ -1,4 +1,5 @@
+import { deepgramRows } from "./clients/deepgram.ts";
 import { openaiRows } from "./clients/openai.ts";
 import type { Row } from "./row.ts";
 
-export const ROWS: readonly Row[] = [...openaiRows];
+export const ROWS: readonly Row[] = [...openaiRows, ...deepgramRows];

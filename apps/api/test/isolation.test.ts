@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createKey, ensureTenant, tenantJobs, tenantUploads } from "@scribe/database";
+import {
+  createKey,
+  createUser,
+  ensureTenant,
+  tenantInvitations,
+  tenantJobs,
+  tenantMembers,
+  tenantUploads,
+} from "@scribe/database";
 import { uuidV7 } from "@scribe/domain";
 import { doorOf } from "../src/http/compat/doors.ts";
 import { routes } from "../src/http/routes.ts";
@@ -16,6 +24,10 @@ interface Things {
   delivery: string;
   endpoint: string;
   cursor: string;
+  page: string;
+  lexicon: string;
+  member: string;
+  invitation: string;
 }
 
 interface Row {
@@ -87,6 +99,17 @@ const MATRIX: Record<string, Verdict> = {
   ],
   readSharedTranscript: "for everybody",
   watchJob: [get(({ job }) => `/api/v1/jobs/${job}/events`)],
+  enhance: [
+    send(
+      "POST",
+      () => "/api/v1/enhanced-ai",
+      ({ job }) => ({ transcription_job_id: job, tasks: ["summary"] }),
+    ),
+  ],
+  listEnhancements: [get(({ job }) => `/api/v1/enhanced-ai?transcription_job_id=${job}`)],
+  getEnhancement: [get(({ enhancement }) => `/api/v1/enhanced-ai/${enhancement}`)],
+  deleteEnhancement: [send("DELETE", ({ enhancement }) => `/api/v1/enhanced-ai/${enhancement}`)],
+  cancelEnhancement: [send("POST", ({ enhancement }) => `/api/v1/enhanced-ai/${enhancement}/cancel`)],
   presignFile: "takes no id",
   uploadFile: "for everybody",
   completeFile: [
@@ -96,7 +119,23 @@ const MATRIX: Record<string, Verdict> = {
       ({ upload }) => ({ upload_id: upload }),
     ),
   ],
+  getParagraphs: [get(({ job }) => `/api/v1/jobs/${job}/paragraphs`)],
+  search: [get(({ page }) => `/api/v1/search?q=theirs&cursor=${page}`)],
+  createLexicon: "takes no id",
+  listLexicons: "takes no id",
+  getLexicon: [get(({ lexicon }) => `/api/v1/lexicons/${lexicon}`)],
+  replaceLexicon: [
+    send(
+      "PUT",
+      ({ lexicon }) => `/api/v1/lexicons/${lexicon}`,
+      () => ({ hotwords: ["mine"] }),
+    ),
+  ],
+  deleteLexicon: [send("DELETE", ({ lexicon }) => `/api/v1/lexicons/${lexicon}`)],
   listModels: "takes no id",
+  putProvider: "takes no id",
+  getProvider: "takes no id",
+  deleteProvider: "takes no id",
   getWebhookSecret: "takes no id",
   rotateWebhookSecret: "takes no id",
   listWebhookEndpoints: "takes no id",
@@ -115,12 +154,32 @@ const MATRIX: Record<string, Verdict> = {
   ],
   revokeKey: [send("DELETE", ({ key }) => `/api/v1/keys/${key}`)],
   getUsage: "takes no id",
+  register: "for everybody",
+  logIn: "for everybody",
+  refreshSession: "for everybody",
+  logOut: "for everybody",
+  getMe: "takes no id",
+  changePassword: "takes no id",
+  listMembers: "takes no id",
+  changeRole: [
+    send(
+      "PATCH",
+      ({ member }) => `/api/v1/members/${member}`,
+      () => ({ role: "viewer" }),
+    ),
+  ],
+  removeMember: [send("DELETE", ({ member }) => `/api/v1/members/${member}`)],
+  invite: "takes no id",
+  listInvitations: "takes no id",
+  withdrawInvitation: [send("DELETE", ({ invitation }) => `/api/v1/members/invitations/${invitation}`)],
   createTenant: "for the operator",
   listTenants: "for the operator",
   updateTenant: "for the operator",
   createTenantKey: "for the operator",
   listTenantKeys: "for the operator",
   revokeTenantKey: "for the operator",
+  listUsers: "for the operator",
+  updateUser: "for the operator",
   readAudit: "for the operator",
   listAllJobs: "for the operator",
   readQueues: "for the operator",
@@ -135,6 +194,7 @@ const MATRIX: Record<string, Verdict> = {
   openaiTranscription: "takes no id",
   openaiTranslation: "takes no id",
   openaiModels: "takes no id",
+  deepgramListen: "takes no id",
   openaiModel: [get(() => "/v1/models/none")],
 };
 
@@ -144,7 +204,7 @@ let theirs: Things;
 let nobody: Things;
 
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ ACCOUNTS: "on", JWT_SECRET: "x".repeat(32) });
   mine = (await api.makeKey(["transcribe", "manage"], { tenant: "mine" })).key;
   const { id: tenantId } = await ensureTenant(api.db, "theirs");
   const { id: key, key: theirKey } = await createKey(api.db, {
@@ -156,13 +216,15 @@ beforeAll(async () => {
   };
   const url = { url: "https://example.com/a.wav", webhook_url: "https://example.com/hook" };
   const [done, failed] = [await call(url), await call(url, { "Idempotency-Key": "shared" })];
-  await finish(api.db, done, [segment(0, "theirs alone")]);
+  await finish(api.db, done, [segment(0, "theirs alone"), segment(1, "theirs again")]);
   await claim(api.db, failed);
   await tenantJobs(api.db, tenantId).cancel(failed);
   const upload = await tenantUploads(api.db, tenantId).create({
     ...{ state: "stored", sizeBytes: 10, storageKey: `audio/${tenantId}/x/source` },
     expiresAt: new Date(Date.now() + 3_600_000),
   });
+  await api.call("/api/v1/lexicons", { json: { name: "theirs", hotwords: ["theirs"] }, key: theirKey });
+  const found = await (await api.call("/api/v1/search?q=theirs&limit=1", { key: theirKey })).json();
   const page = await (await api.call("/api/v1/jobs?limit=1", { key: theirKey })).json();
   const [row] = (await api.db.pool.query("SELECT id, endpoint_id FROM webhook_deliveries WHERE job_id = $1", [done]))
     .rows;
@@ -170,17 +232,31 @@ beforeAll(async () => {
     json: { items: [url].map(({ url }) => ({ url })) },
     key: theirKey,
   });
+  const invitation = await tenantInvitations(api.db, tenantId).create({
+    ...{ email: "i@example.com", role: "viewer", tokenHash: Buffer.alloc(32, 1), expiresAt: upload.expiresAt },
+  });
+  await tenantInvitations(api.db, tenantId).create({
+    ...{ email: "m@example.com", role: "member", tokenHash: Buffer.alloc(32, 2), expiresAt: upload.expiresAt },
+  });
+  const made = await createUser(api.db, {
+    ...{ email: "m@example.com", passwordHash: "-", invitation: Buffer.alloc(32, 2) },
+  });
+  if (typeof made === "string") throw new Error(made);
   theirs = {
+    ...{ member: made.user.id, invitation: invitation.id },
     batch: ((await batch.json()) as { batch_id: string }).batch_id,
     ...{ job: done, failed, upload: upload.id, key, delivery: row.id, endpoint: row.endpoint_id },
     cursor: (page as { next_cursor: string }).next_cursor,
+    ...{ page: (found as { next_cursor: string }).next_cursor, lexicon: "theirs" },
   };
   const cursorOf = (id: string) =>
     Buffer.from(`${new Date().toISOString()} ${id} ${"x".repeat(12)}`).toString("base64url");
   nobody = {
+    ...{ member: uuidV7(), invitation: uuidV7() },
     batch: uuidV7(),
     ...{ job: uuidV7(), failed: uuidV7(), upload: uuidV7(), key: uuidV7(), delivery: uuidV7(), endpoint: uuidV7() },
     cursor: cursorOf(uuidV7()),
+    ...{ page: Buffer.from(`${uuidV7()} 0 ${"x".repeat(12)}`).toString("base64url"), lexicon: "nobodys" },
   };
 }, 60_000);
 afterAll(() => api.stop());
@@ -226,6 +302,9 @@ describe("what another tenant has is as if it were not there", () => {
       theirs.key,
     ]);
     expect(keys).toEqual([{ revoked_at: null, expires_at: null }]);
+    const { id: tenantId } = await ensureTenant(api.db, "theirs");
+    expect(await tenantMembers(api.db, tenantId).list()).toMatchObject([{ userId: theirs.member, role: "member" }]);
+    expect(await tenantInvitations(api.db, tenantId).list()).toMatchObject([{ id: theirs.invitation }]);
   });
 });
 
@@ -244,7 +323,14 @@ test("an Idempotency-Key of another tenant's is unknown", async () => {
 });
 
 test("lists hold the own tenant's alone", async () => {
-  for (const path of ["/api/v1/webhooks/endpoints", "/api/v1/webhooks/deliveries", "/api/v1/keys", "/api/v1/jobs"]) {
+  for (const path of [
+    "/api/v1/webhooks/endpoints",
+    "/api/v1/webhooks/deliveries",
+    "/api/v1/keys",
+    "/api/v1/jobs",
+    "/api/v1/members",
+    "/api/v1/members/invitations",
+  ]) {
     const text = await (await api.call(path, { key: mine })).text();
     for (const id of Object.values(theirs)) expect(text).not.toContain(id);
   }

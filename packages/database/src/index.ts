@@ -88,6 +88,7 @@ export { type JobFilter, type QueuePosition, type TenantJobs, tenantJobs } from 
 export type { JobEventRow } from "./jobs/write-events.ts";
 export { type LexiconRow, type LexiconVersion, tenantLexicons } from "./lexicons/lexicons.ts";
 export { type Claimed, claimJob, type Lease, MAX_CRASHES } from "./lifecycle/claim-job.ts";
+export { completeFromCache } from "./lifecycle/complete-from-cache.ts";
 export { completeJob, type JobOutcome } from "./lifecycle/complete-job.ts";
 export { failAttempt, handBack, MAX_CHILD_DEATHS, type RetryPolicy } from "./lifecycle/end-attempt.ts";
 export { renewLease, stillRunning } from "./lifecycle/keep-lease.ts";
@@ -149,6 +150,7 @@ export { tenantUsage, type UsageNow, type UsageRow } from "./tenants/usage.ts";
 export { type InstanceState, readInstanceState } from "./workers/instance-state.ts";
 export {
   heartbeat,
+  liveIdentities,
   liveSlots,
   modelLoads,
   queueDepth,

@@ -39,6 +39,12 @@ test("another tenant's ids find nothing, in any method", async () => {
 
   const asked = {
     create: async () => (await other.jobs.create(aJob({ id: uuidV7() }))).tenantId,
+    findEqual: () =>
+      other.jobs.findEqual({
+        ...aJob({ id: uuidV7() }),
+        webhookUrl: undefined,
+        audioSha256: pending.audioSha256 ?? "x",
+      }),
     keptAnswer: () => other.jobs.keptAnswer("/transcribe", "isolation"),
     get: () => other.jobs.get(job.id),
     list: () => other.jobs.list({ limit: 100, recordingId: "mine" }),
@@ -59,6 +65,7 @@ test("another tenant's ids find nothing, in any method", async () => {
   );
   expect(found).toEqual({
     create: other.id,
+    findEqual: null,
     keptAnswer: null,
     get: null,
     list: [],

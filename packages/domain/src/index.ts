@@ -1,9 +1,11 @@
 export * from "./api-key.ts";
 export * from "./batch-manifest.ts";
+export * from "./cache-key.ts";
 export * from "./engine.ts";
 export * from "./enhance-body.ts";
 export * from "./enhancement.ts";
 export * from "./errors.ts";
+export { type DeepgramAsk, renderDeepgram } from "./foreign/deepgram.ts";
 export * from "./foreign/front-door.ts";
 export * from "./foreign/render-foreign-webhook.ts";
 export * from "./hub-name.ts";

@@ -19,6 +19,8 @@ export interface OutgoingDelivery {
   body: string;
   /** Newest first; more than one while they are being rotated. */
   secrets: readonly string[];
+  /** Beside our own, which stand above them. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 export interface DeliveryResult {
@@ -46,7 +48,7 @@ export interface DeliveryDependencies {
  */
 export async function deliverOnce(delivery: OutgoingDelivery, deps: DeliveryDependencies): Promise<DeliveryResult> {
   const { client, nowMs = Date.now, timeoutMs = DELIVERY_TIMEOUT_MS } = deps;
-  const { id, body, secrets, url } = delivery;
+  const { id, body, secrets, url, headers = {} } = delivery;
   const startedAt = performance.now();
   const took = () => Math.round(performance.now() - startedAt);
   const signed = signDelivery({ id, timestamp: Math.floor(nowMs() / 1000), body }, secrets);
@@ -54,7 +56,7 @@ export async function deliverOnce(delivery: OutgoingDelivery, deps: DeliveryDepe
   try {
     const response = await client.fetchStream(url, {
       method: "POST",
-      headers: { "content-type": "application/json", accept: "*/*", ...deps.headersFor?.(url), ...signed },
+      headers: { "content-type": "application/json", accept: "*/*", ...headers, ...deps.headersFor?.(url), ...signed },
       body,
       redirect: "refuse",
       signal: AbortSignal.any([deps.signal, late]),

@@ -13,6 +13,7 @@ import { refresh } from "./auth-refresh.ts";
 import { register } from "./auth-register.ts";
 import { getBatchResults } from "./batch-results.ts";
 import { cancelBatch, deleteBatch, getBatch, listBatches, postBatch } from "./batches.ts";
+import { deepgramRoutes } from "./compat/deepgram/index.ts";
 import { openaiRoutes } from "./compat/openai/index.ts";
 import { docs, docsScript } from "./docs.ts";
 import { cancelEnhancement, deleteEnhancement, getEnhancement, listEnhancements } from "./enhanced-ai.ts";
@@ -25,14 +26,17 @@ import { health, ready } from "./health.ts";
 import { deleteInvitation, getInvitations, postInvitation } from "./invitations.ts";
 import { cancelJob, deleteJob, getJob, listJobs } from "./jobs.ts";
 import { deleteKey, getKeys, postKey, postKeyRotation } from "./keys.ts";
+import { deleteLexicon, getLexicon, getLexicons, postLexicon, putLexicon } from "./lexicons.ts";
 import { deleteMember, getMembers, patchMember } from "./members.ts";
 import { metrics } from "./metrics.ts";
 import { listModels } from "./models.ts";
 import { openapiRoute } from "./openapi.ts";
+import { getParagraphs } from "./paragraphs.ts";
 import { deleteProvider, getProvider, putProvider } from "./providers.ts";
 import { redeliver } from "./redeliver.ts";
 import { retryJob } from "./retry.ts";
 import { postWebhookSecretRotation } from "./rotate-webhook-secret.ts";
+import { search } from "./search.ts";
 import { getTimeline, patchSpeakers } from "./speakers.ts";
 import { transcribe } from "./transcribe.ts";
 import { getTranscript } from "./transcript.ts";
@@ -53,6 +57,7 @@ export const routes: readonly Route[] = [
   cancelJob,
   retryJob,
   getTranscript,
+  getParagraphs,
   patchSpeakers,
   getTimeline,
   postTranscriptLink,
@@ -72,6 +77,12 @@ export const routes: readonly Route[] = [
   presignFile,
   uploadFile,
   completeFile,
+  search,
+  postLexicon,
+  getLexicons,
+  getLexicon,
+  putLexicon,
+  deleteLexicon,
   listModels,
   putProvider,
   getProvider,
@@ -95,11 +106,12 @@ export const routes: readonly Route[] = [
   getMe,
   postPassword,
   getMembers,
-  patchMember,
-  deleteMember,
+  // Before the members: `invitations` is no member's id.
   postInvitation,
   getInvitations,
   deleteInvitation,
+  patchMember,
+  deleteMember,
   postTenant,
   getTenants,
   patchTenant,
@@ -120,4 +132,5 @@ export const routes: readonly Route[] = [
   docs,
   docsScript,
   ...openaiRoutes,
+  ...deepgramRoutes,
 ];

@@ -19,6 +19,8 @@ export interface ClaimedDelivery {
   traceparent: string | null;
   /** Plain, newest first: the job's own, else the tenant's (two while one is being rotated). */
   secrets: string[];
+  /** Beside our own; plain. */
+  headers: Record<string, string>;
 }
 
 /**
@@ -31,7 +33,11 @@ export async function claimDelivery(
   { leaseSeconds }: { leaseSeconds: number },
 ): Promise<ClaimedDelivery | null> {
   const { rows } = await db.pool.query<
-    Omit<ClaimedDelivery, "secrets"> & { secretEncrypted: string | null; disabled: boolean }
+    Omit<ClaimedDelivery, "secrets" | "headers"> & {
+      secretEncrypted: string | null;
+      headersEncrypted: string | null;
+      disabled: boolean;
+    }
   >({
     name: "claim-delivery",
     text: `UPDATE webhook_deliveries
@@ -41,12 +47,13 @@ export async function claimDelivery(
              attempts - tries_before AS attempts, (
                SELECT disabled_at IS NOT NULL FROM webhook_endpoints AS endpoint WHERE endpoint.id = endpoint_id
              ) AS disabled,
-             lease_epoch AS "leaseEpoch", created_at AS "createdAt", traceparent, secret_encrypted AS "secretEncrypted"`,
+             lease_epoch AS "leaseEpoch", created_at AS "createdAt", traceparent, secret_encrypted AS "secretEncrypted",
+             headers_encrypted AS "headersEncrypted"`,
     values: [id, leaseSeconds],
   });
   const row = rows[0];
   if (!row) return null;
-  const { secretEncrypted, disabled, ...delivery } = row;
+  const { secretEncrypted, headersEncrypted, disabled, ...delivery } = row;
   if (disabled) {
     await db.pool.query(
       `UPDATE webhook_deliveries SET status = 'skipped', finished_at = now(), lease_until = NULL
@@ -57,7 +64,8 @@ export async function claimDelivery(
   }
   const secrets =
     secretEncrypted === null ? await webhookSecrets(db, row.tenantId) : [db.secrets.decrypt(secretEncrypted)];
-  return { ...delivery, secrets };
+  const headers = headersEncrypted === null ? {} : JSON.parse(db.secrets.decrypt(headersEncrypted));
+  return { ...delivery, secrets, headers };
 }
 
 export interface DeliveryTry {

@@ -1,5 +1,6 @@
 import { type FrontDoor, type ProviderAccount, type TranscriptionOptions, uuidV7 } from "@scribe/domain";
 import type { Pool, PoolClient } from "pg";
+import { completeAtOnce } from "../lifecycle/complete-from-cache.ts";
 import { type Database, inTransaction } from "../open-database.ts";
 import { AT_ONCE } from "../outbox/at-once.ts";
 import { readUsageNow } from "../tenants/usage.ts";
@@ -37,6 +38,8 @@ export interface NewJob {
   retryOf?: string | undefined;
   /** What the tenant may have in all; absent: as much as it likes. */
   allowance?: Allowance | undefined;
+  /** Under which an earlier result of the tenant may end the job at once. */
+  cacheKeys?: readonly string[] | undefined;
   /** Runs in the same transaction, after the row is there. */
   resume?: ((client: PoolClient, id: string) => Promise<void>) | undefined;
 }
@@ -73,7 +76,7 @@ export async function createJob(
   idempotency?: Idempotency,
 ): Promise<JobRow> {
   if (!idempotency) {
-    if (!isLimited(job) && job.resume === undefined) return await insertJob(db, db.pool, tenantId, job);
+    if (!isLimited(job) && job.resume === undefined && !job.cacheKeys?.length) return await insertJob(db, db.pool, tenantId, job);
     return await inTransaction(db, async (client) => {
       if (isLimited(job)) await checkAllowance(client, tenantId, job);
       return await insertAndResume(db, client, tenantId, job);
@@ -109,7 +112,8 @@ export async function checkAllowance(
 async function insertAndResume(db: Database, client: PoolClient, tenantId: string, job: NewJob): Promise<JobRow> {
   const row = await insertJob(db, client, tenantId, job);
   await job.resume?.(client, row.id);
-  return row;
+  if (!job.cacheKeys?.length) return row;
+  return (await completeAtOnce(db, client, row, job.cacheKeys)) ?? row;
 }
 
 async function insertJob(db: Database, client: Pool | PoolClient, tenantId: string, job: NewJob): Promise<JobRow> {

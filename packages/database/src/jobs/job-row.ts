@@ -1,4 +1,4 @@
-import type { JobErrorView, JobPhase, JobStatus } from "@scribe/domain";
+import type { FrontDoor, JobErrorView, JobPhase, JobStatus } from "@scribe/domain";
 
 export type JobSource = { kind: "url"; url: string } | { kind: "upload"; uploadId: string };
 
@@ -44,6 +44,9 @@ export interface JobRow {
   nextOrdinal: number;
   warnings: string[];
   error: JobErrorView | null;
+  frontDoor: FrontDoor | null;
+  webhookHeadersEncrypted: string | null;
+  eraseAt: Date | null;
 }
 
 const COLUMNS = {
@@ -88,6 +91,9 @@ const COLUMNS = {
   nextOrdinal: "next_ordinal",
   warnings: "warnings",
   error: "error",
+  frontDoor: "front_door",
+  webhookHeadersEncrypted: "webhook_headers_encrypted",
+  eraseAt: "erase_at",
 } as const satisfies Record<keyof JobRow, string>;
 
 /** The select list that `toJobRow` reads; `jobs` must be named so in the statement. */

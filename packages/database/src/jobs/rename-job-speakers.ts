@@ -36,6 +36,8 @@ export async function renameJobSpeakers(
       speakers,
       diarization ? JSON.stringify(diarization) : null,
     ]);
+    // The names are this job's own: no other may be answered with them.
+    await client.query("UPDATE jobs SET cache_key = NULL WHERE id = $1 AND cache_key IS NOT NULL", [jobId]);
     const segments = await readSegments(client, jobId);
     for (let from = 0; from < segments.length; from += AT_ONCE) {
       const changed = segments.slice(from, from + AT_ONCE).map((segment) => {

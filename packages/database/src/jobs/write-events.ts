@@ -1,10 +1,11 @@
 import type { JobStatus, WebhookEvent } from "@scribe/domain";
-import { uuidV7 } from "@scribe/domain";
+import { renderForeignWebhook, uuidV7 } from "@scribe/domain";
 import type { PoolClient } from "pg";
 import { insertDelivery } from "../deliveries/insert-delivery.ts";
 import { webhookBody } from "../deliveries/webhook-body.ts";
 import type { Database } from "../open-database.ts";
 import type { JobRow } from "./job-row.ts";
+import { readTranscript } from "./read-transcript.ts";
 
 export interface JobEventRow {
   ordinal: number;
@@ -43,7 +44,8 @@ export async function tellStatus(db: Database, client: PoolClient, job: JobRow, 
   const type = EVENT_OF_STATUS[job.status];
   if (job.webhookUrl === null || !job.webhookEvents.includes(type)) return;
   const sequence = job.webhookSequence + 1;
-  const body = await webhookBody(db, client, job, type, sequence);
+  const body = await bodyOf(db, client, job, type, sequence);
+  if (body === null) return;
   await client.query("UPDATE jobs SET webhook_sequence = $2 WHERE id = $1", [job.id, sequence]);
   await insertDelivery(client, {
     id: uuidV7(),
@@ -53,6 +55,21 @@ export async function tellStatus(db: Database, client: PoolClient, job: JobRow, 
     url: job.webhookUrl,
     body,
     secretEncrypted: job.webhookSecretEncrypted,
+    headersEncrypted: job.webhookHeadersEncrypted,
     traceparent: job.traceparent,
   });
+}
+
+/** In our own form, or in that of the service whose front door took the job; null where that tells nothing of this. */
+async function bodyOf(
+  db: Database,
+  client: PoolClient,
+  job: JobRow,
+  type: WebhookEvent,
+  sequence: number,
+): Promise<string | null> {
+  const format = job.frontDoor?.webhook ?? "standard";
+  if (format === "standard") return await webhookBody(db, client, job, type, sequence);
+  const transcript = job.status === "completed" ? await readTranscript(client, job.id) : null;
+  return renderForeignWebhook(format, job, transcript);
 }

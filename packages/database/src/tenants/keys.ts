@@ -23,6 +23,8 @@ export interface KeyRow {
   expiresAt: Date | null;
   revokedAt: Date | null;
   lastUsedAt: Date | null;
+  /** The user who made it, or whose key made it. */
+  createdBy: string | null;
 }
 
 export interface NewKey {
@@ -31,6 +33,7 @@ export interface NewKey {
   scopes: readonly Scope[];
   expiresAt?: Date | null | undefined;
   limits?: KeyLimits | undefined;
+  createdBy?: string | null | undefined;
   /** A key that the operator chose; else a new one. */
   key?: ParsedKey | undefined;
 }
@@ -49,6 +52,7 @@ export async function createKey(db: Database, input: NewKey): Promise<KeyRow & {
       scopes: [...input.scopes],
       limits: (input.limits ?? {}) as never,
       expiresAt: input.expiresAt ?? null,
+      createdBy: input.createdBy ?? null,
       secretHash: new Uint8Array(hashSecret(secret)),
     },
     include: WITH_TENANT,
@@ -60,7 +64,7 @@ export async function createKey(db: Database, input: NewKey): Promise<KeyRow & {
 export const KEY_SELECT = `SELECT k.id, k.public_id AS "publicId", k.tenant_id AS "tenantId",
     t.disabled_at IS NOT NULL AS "tenantDisabled", k.name, k.scopes, k.limits, t.limits AS "tenantLimits",
     k.secret_hash AS "secretHash", k.created_at AS "createdAt", k.expires_at AS "expiresAt",
-    k.revoked_at AS "revokedAt", k.last_used_at AS "lastUsedAt"
+    k.revoked_at AS "revokedAt", k.last_used_at AS "lastUsedAt", k.created_by AS "createdBy"
   FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.public_id = $1`;
 
 /** One indexed read a request: a revoked key is refused by every replica at once. */
@@ -145,8 +149,8 @@ export async function rotateKey(
          SELECT * FROM api_keys WHERE id = $1 AND tenant_id = $2 AND revoked_at IS NULL
            AND (expires_at IS NULL OR expires_at > now()) FOR UPDATE
        ), made AS (
-         INSERT INTO api_keys (id, public_id, tenant_id, name, secret_hash, scopes, limits, expires_at)
-         SELECT $3, $4, tenant_id, name, $5, scopes, limits, expires_at FROM old
+         INSERT INTO api_keys (id, public_id, tenant_id, name, secret_hash, scopes, limits, expires_at, created_by)
+         SELECT $3, $4, tenant_id, name, $5, scopes, limits, expires_at, created_by FROM old
        )
        UPDATE api_keys SET expires_at = least(api_keys.expires_at, now() + $6 * interval '1 second')
        FROM old WHERE api_keys.id = old.id RETURNING api_keys.expires_at AS until`,

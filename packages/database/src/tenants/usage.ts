@@ -21,12 +21,15 @@ export interface UsageNow {
 
 const TODAY = "(now() AT TIME ZONE 'UTC')::date";
 
+function secondsDone(job: JobRow): number {
+  return job.status === "completed" ? (job.duration ?? 0) : ((job.duration ?? 0) * job.progress) / 100;
+}
+
 /**
  * Counts a job that has just ended, in the transaction that ends it: all of its audio where it was completed, else as
- * much as was done. The row outlives the job.
+ * much as was done; `seconds` where it is neither. The row outlives the job.
  */
-export async function recordUsage(client: PoolClient, job: JobRow): Promise<void> {
-  const seconds = job.status === "completed" ? (job.duration ?? 0) : ((job.duration ?? 0) * job.progress) / 100;
+export async function recordUsage(client: PoolClient, job: JobRow, seconds = secondsDone(job)): Promise<void> {
   const counts = ["completed", "failed", "cancelled"].map((status) => (job.status === status ? 1 : 0));
   await client.query({
     name: "record-usage",

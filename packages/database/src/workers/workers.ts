@@ -1,3 +1,4 @@
+import type { Identities } from "@scribe/domain";
 import type { Database } from "../open-database.ts";
 
 export interface WorkerState {
@@ -6,6 +7,8 @@ export interface WorkerState {
   /** Jobs that it transcribes at once; 0 where it does not. */
   slots: number;
   models: readonly string[];
+  /** What decides the text of the models that it has read. */
+  identities?: Identities | undefined;
   version: string;
 }
 
@@ -15,15 +18,28 @@ const LIVE_SECONDS = 30;
 export async function heartbeat(db: Database, worker: WorkerState): Promise<void> {
   await db.pool.query({
     name: "heartbeat",
-    text: `INSERT INTO workers (id, roles, slots, models, version) VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT (id) DO UPDATE SET roles = $2, slots = $3, models = $4, version = $5, seen_at = now()`,
-    values: [worker.id, [...worker.roles], worker.slots, [...worker.models], worker.version],
+    text: `INSERT INTO workers (id, roles, slots, models, version, identities) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (id) DO UPDATE SET roles = $2, slots = $3, models = $4, version = $5, identities = $6, seen_at = now()`,
+    values: [
+      ...[worker.id, [...worker.roles], worker.slots, [...worker.models], worker.version],
+      JSON.stringify(worker.identities ?? {}),
+    ],
   });
 }
 
 /** Takes a worker off the list, and with it those that were not seen for an hour. */
 export async function removeWorker(db: Database, id: string): Promise<void> {
   await db.pool.query("DELETE FROM workers WHERE id = $1 OR seen_at < now() - interval '1 hour'", [id]);
+}
+
+/** What the live workers' models are, each different set once. */
+export async function liveIdentities(db: Database): Promise<Identities[]> {
+  const { rows } = await db.pool.query<{ identities: Identities }>({
+    name: "live-identities",
+    text: "SELECT DISTINCT identities FROM workers WHERE slots > 0 AND seen_at > now() - $1 * interval '1 second'",
+    values: [LIVE_SECONDS],
+  });
+  return rows.map(({ identities }) => identities);
 }
 
 /** How many live workers hold each model. */

@@ -1,0 +1,4 @@
+import type { Route } from "../../../openapi/route.ts";
+import { deepgramListen } from "./listen.ts";
+
+export const deepgramRoutes: readonly Route[] = [deepgramListen];
