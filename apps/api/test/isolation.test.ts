@@ -23,6 +23,7 @@ interface Things {
   key: string;
   delivery: string;
   endpoint: string;
+  enhancement: string;
   cursor: string;
   page: string;
   lexicon: string;
@@ -204,7 +205,10 @@ let theirs: Things;
 let nobody: Things;
 
 beforeAll(async () => {
-  api = await startTestApi({ ACCOUNTS: "on", JWT_SECRET: "x".repeat(32) });
+  api = await startTestApi({
+    ...{ ACCOUNTS: "on", JWT_SECRET: "x".repeat(32) },
+    ...{ ENHANCED_AI_BASE_URL: "http://127.0.0.1:9/v1", ENHANCED_AI_MODEL: "m" },
+  });
   mine = (await api.makeKey(["transcribe", "manage"], { tenant: "mine" })).key;
   const { id: tenantId } = await ensureTenant(api.db, "theirs");
   const { id: key, key: theirKey } = await createKey(api.db, {
@@ -242,7 +246,12 @@ beforeAll(async () => {
     ...{ email: "m@example.com", passwordHash: "-", invitation: Buffer.alloc(32, 2) },
   });
   if (typeof made === "string") throw new Error(made);
+  const enhancement = await api.call("/api/v1/enhanced-ai", {
+    json: { transcription_job_id: done, tasks: ["summary"] },
+    key: theirKey,
+  });
   theirs = {
+    enhancement: ((await enhancement.json()) as { job_id: string }).job_id,
     ...{ member: made.user.id, invitation: invitation.id },
     batch: ((await batch.json()) as { batch_id: string }).batch_id,
     ...{ job: done, failed, upload: upload.id, key, delivery: row.id, endpoint: row.endpoint_id },
@@ -252,6 +261,7 @@ beforeAll(async () => {
   const cursorOf = (id: string) =>
     Buffer.from(`${new Date().toISOString()} ${id} ${"x".repeat(12)}`).toString("base64url");
   nobody = {
+    enhancement: uuidV7(),
     ...{ member: uuidV7(), invitation: uuidV7() },
     batch: uuidV7(),
     ...{ job: uuidV7(), failed: uuidV7(), upload: uuidV7(), key: uuidV7(), delivery: uuidV7(), endpoint: uuidV7() },

@@ -67,7 +67,10 @@ export const transcriptionFields = {
     .strictObject({ loops: z.boolean().optional(), silence: z.boolean().optional(), anomalies: z.boolean().optional() })
     .optional()
     .meta({ description: "Switches of the guards against invented text; all are on by default" }),
-  cache: z.boolean().optional(),
+  cache: z
+    .boolean()
+    .optional()
+    .meta({ description: "`false`: compute it anew, and keep nothing for equal jobs (default true)" }),
   lexicon: z
     .string()
     .regex(LEXICON_NAME, "is not the name of a lexicon")
@@ -141,7 +144,6 @@ export const jobFields = {
  * name; one that asks for what happens anyway is let through.
  */
 const NOT_AVAILABLE: Partial<Record<keyof typeof jobFields, (value: never) => boolean>> = {
-  cache: (value: boolean) => value,
 };
 
 function refuseUnavailable(input: object, context: z.RefinementCtx): void {

@@ -20,6 +20,8 @@ export interface Segment {
   channel?: number;
   language?: string;
   words?: Word[];
+  /** Where a lexicon changed the text: as it was heard. */
+  original_text?: string;
   /** The segment's decoding figures once more, for callers of older services that asked for them. */
   extra_data?: Record<string, unknown>;
 }

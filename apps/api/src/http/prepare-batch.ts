@@ -1,5 +1,5 @@
 import { setImmediate as otherWork } from "node:timers/promises";
-import { type BatchItem, type NewBatch, type RefusedLine, tenantBatches, tenantJobs } from "@scribe/database";
+import { type BatchItem, type NewBatch, type RefusedLine, tenantBatches, tenantJobs, tenantProviders } from "@scribe/database";
 import {
   type BatchItemBody,
   batchItem,
@@ -12,9 +12,11 @@ import { isWebhookSecret } from "@scribe/webhooks";
 import type { Request } from "express";
 import type { Api } from "../api.ts";
 import { audioSecondsOfUpload, type EstimateAudioSeconds } from "./audio-seconds.ts";
+import { readLexicons } from "./known-lexicons.ts";
+import { readLexicons } from "./known-lexicons.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { checkInput } from "./middleware/read-json.ts";
-import { checkUrl, prepareJob, wrongField } from "./prepare-job.ts";
+import { checkUrl, prepareJob, readTraceparent, wrongField } from "./prepare-job.ts";
 import type { Manifest } from "./read-manifest.ts";
 
 /** Lines that are checked before others get their turn: some milliseconds. */
@@ -51,9 +53,11 @@ export async function prepareBatch(
   if (webhookSecret !== undefined && !isWebhookSecret(webhookSecret)) {
     throw wrongField("webhook_secret", "must be `whsec_` and the base64 of 24 to 64 bytes");
   }
+  const lexicons = await readLexicons(api, caller);
   const refused: Refusal[] = [];
   const checked: Checked[] = [];
-  let traceparent: string | undefined;
+  const settingsOf = await tenantProviders(api.db, caller.tenantId).list();
+  const lexicons = await readLexicons(api, caller);
   for (const [index, { line, input, malformed }] of lines.entries()) {
     if (index % AT_A_TIME === AT_A_TIME - 1) await otherWork();
     try {
@@ -63,8 +67,7 @@ export async function prepareBatch(
       }
       const { url, upload_id, ...fields } = checkInput({ ...settings.defaults, ...input }, batchItem);
       if (url !== undefined) checkUrl(api, "url", url);
-      const job = await prepareJob(api, caller, request, fields as UploadFields);
-      traceparent = job.traceparent;
+      const job = prepareJob(api, caller, request, fields as UploadFields, null, lexicons);
       const { engine, model, options, priority, recordingId, metadata } = job;
       const item = { engine, model, options, priority, recordingId, metadata };
       checked.push({ line, fields: { url, upload_id, ...fields }, item });
@@ -81,7 +84,7 @@ export async function prepareBatch(
     metadata: settings.metadata ?? {},
     webhookUrl,
     webhookSecret,
-    traceparent,
+    traceparent: readTraceparent(request),
     items,
     refused: refused.map(({ line, errors }) => ({ line, errors })),
   };

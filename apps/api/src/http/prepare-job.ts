@@ -1,11 +1,12 @@
 import type { NewJob, ProviderSettingRow } from "@scribe/database";
-import { isProvider, RequestError, toJobRequest, type UploadFields } from "@scribe/domain";
+import { isProvider, RequestError, type TranscriptionOptions, toJobRequest, type UploadFields } from "@scribe/domain";
 import { assertUrlAllowed, OutboundError } from "@scribe/outbound";
 import { isWebhookSecret } from "@scribe/webhooks";
 import type { Request } from "express";
 import type { Api } from "../api.ts";
 import { requireChat } from "../enhancement-offer.ts";
 import { chooseModel } from "../model-offer.ts";
+import { type KnownLexicons, NO_LEXICONS } from "./known-lexicons.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { prepareProvider, refuseStrayAccount } from "./prepare-provider.ts";
 
@@ -21,11 +22,13 @@ export function prepareJob(
   fields: UploadFields,
   /** The tenant's own account with the engine's provider. */
   setting: ProviderSettingRow | null = null,
+  lexicons: KnownLexicons = NO_LEXICONS,
 ): PreparedJob {
   const job = toJobRequest(fields);
   if (job.engine === "synthetic" && !api.config.http.SCRIBE_ENABLE_SYNTHETIC) {
     throw wrongField("engine", "`synthetic` is not enabled here");
   }
+  const options = withLexicon(job.options, lexicons);
   const provider = isProvider(job.engine) ? prepareProvider(api, request, job.engine, job, setting) : null;
   if (provider === null) refuseStrayAccount(request, job);
   const baseUrl = provider?.account?.baseUrl;
@@ -49,7 +52,7 @@ export function prepareJob(
     engine: job.engine,
     model: provider?.model ?? chooseModel(api.models, job.model),
     providerAccount: provider?.account,
-    options: job.options,
+    options,
     priority: job.priority,
     recordingId: job.recordingId,
     metadata: job.metadata,
@@ -64,6 +67,14 @@ export function prepareJob(
 export function readTraceparent(request: Request): string | undefined {
   const given = request.get("traceparent");
   return given !== undefined && TRACEPARENT.test(given) ? given : undefined;
+}
+
+/** Names the version that stands now: a lexicon that is edited later changes no job that was accepted before. */
+function withLexicon(options: TranscriptionOptions, lexicons: KnownLexicons): TranscriptionOptions {
+  if (options.lexicon === undefined) return options;
+  const version = lexicons.get(options.lexicon);
+  if (version === undefined) throw wrongField("lexicon", `there is no lexicon "${options.lexicon}"`);
+  return { ...options, lexicon_version: version };
 }
 
 /** An address that is plainly inside is refused at once; a name that turns out to be ends the job, or the delivery. */

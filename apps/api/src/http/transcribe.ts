@@ -3,9 +3,10 @@ import { isUuid, type TranscribeBody, transcribeBody } from "@scribe/domain";
 import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
-import { accepted, acceptedSchema } from "./accepted-view.ts";
+import { accepted, acceptedSchema, pokeFor } from "./accepted-view.ts";
 import { audioSecondsOfUpload, createEstimate, type EstimateAudioSeconds } from "./audio-seconds.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
+import { readLexicons } from "./known-lexicons.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { notFound } from "./middleware/render-problem.ts";
 import { checkUrl, prepareJob } from "./prepare-job.ts";
@@ -39,7 +40,8 @@ export const transcribe = defineRoute({
       const key = readIdempotencyKey(request);
       const { url, upload_id, ...fields } = body;
       const setting = await readProviderSetting(api, caller, fields.engine);
-      const prepared = prepareJob(api, caller, request, fields, setting);
+      const lexicons = fields.lexicon === undefined ? undefined : await readLexicons(api, caller);
+      const prepared = prepareJob(api, caller, request, fields, setting, lexicons);
       // Not even a hash of the key is kept.
       const { provider_key: _, ...input } = body;
       if (url !== undefined) checkUrl(api, "url", url);
@@ -49,9 +51,11 @@ export const transcribe = defineRoute({
           () => fingerprint(input),
           async (idempotency) => {
             const source = await openSource(api, caller, body, estimate);
-            const job = await tenantJobs(api.db, caller.tenantId).create({ ...prepared, ...source }, idempotency);
+            const asked = { ...prepared, ...source };
+            const cacheKeys = await api.findCacheKeys(asked);
+            const job = await tenantJobs(api.db, caller.tenantId).create({ ...asked, cacheKeys }, idempotency);
             api.metrics.jobsAccepted.inc({ source: job.source.kind });
-            api.dispatcher.poke("transcription");
+            pokeFor(api, job);
             return job;
           },
         ),
@@ -59,26 +63,3 @@ export const transcribe = defineRoute({
     };
   },
 });
-
-/** Where the audio comes from, and about how long it is. */
-async function openSource(
-  { db }: Api,
-  { tenantId }: Caller,
-  { url, upload_id: uploadId }: TranscribeBody,
-  estimate: EstimateAudioSeconds,
-) {
-  if (url !== undefined) {
-    const audioSeconds = await estimate(tenantId, tenantJobs(db, tenantId));
-    return { source: { kind: "url" as const, url }, audioSeconds };
-  }
-  const upload =
-    uploadId !== undefined && isUuid(uploadId) ? await tenantUploads(db, tenantId).getStored(uploadId) : null;
-  if (!upload) throw notFound("upload");
-  return {
-    source: { kind: "upload" as const, uploadId: upload.id },
-    audioSeconds: audioSecondsOfUpload(upload.sizeBytes),
-    audioKey: upload.storageKey,
-    audioBytes: upload.sizeBytes,
-    ...(upload.sha256 === null ? {} : { audioSha256: upload.sha256 }),
-  };
-}

@@ -4,10 +4,11 @@ import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
 import { streamUpload } from "../stream-upload.ts";
-import { accepted, acceptedSchema } from "./accepted-view.ts";
+import { accepted, acceptedSchema, pokeFor } from "./accepted-view.ts";
 import { audioSecondsOfUpload } from "./audio-seconds.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import { invalidInput } from "./invalid-input.ts";
+import { readLexicons } from "./known-lexicons.ts";
 import { prepareJob } from "./prepare-job.ts";
 import { providerKeyHeader } from "./prepare-provider.ts";
 
@@ -50,13 +51,15 @@ export const upload = defineRoute({
       const jobs = tenantJobs(api.db, caller.tenantId);
       response.once("close", api.uploadSlots.take(caller.keyId));
       const settings = await tenantProviders(api.db, caller.tenantId).list();
+      // Fields come with the bytes, and are judged at once: what they may name is known before.
+      const lexicons = await readLexicons(api, caller);
       await creating(api, caller, { route: PATH, key, respond: accepted.bind(null, api) }, response, async (commit) => {
         const id = uuidV7();
         const audioKey = `audio/${caller.tenantId}/${id}/source`;
         const prepare = (given: ReadonlyMap<string, string>) => {
           const fields = parseFields(given);
           const setting = settings.find(({ provider }) => provider === fields.engine) ?? null;
-          return { fields, job: prepareJob(api, caller, request, fields, setting) };
+          return { fields, job: prepareJob(api, caller, request, fields, setting, lexicons) };
         };
         const stored = await streamUpload(request, {
           storage: api.storage,
@@ -77,25 +80,24 @@ export const upload = defineRoute({
           const { provider_key: _, ...input } = fields;
           const outcome = await commit(
             () => fingerprint({ fields: input, sha256: stored.sha256 }),
-            (idempotency) =>
-              jobs.create(
-                {
-                  ...job,
-                  id,
-                  source: { kind: "upload", uploadId: id },
-                  audioSeconds: audioSecondsOfUpload(stored.bytes),
-                  audioKey,
-                  audioSha256: stored.sha256,
-                  audioBytes: stored.bytes,
-                },
-                idempotency,
-              ),
+            async (idempotency) => {
+              const asked = {
+                ...job,
+                id,
+                source: { kind: "upload" as const, uploadId: id },
+                audioSeconds: audioSecondsOfUpload(stored.bytes),
+                audioKey,
+                audioSha256: stored.sha256,
+                audioBytes: stored.bytes,
+              };
+              return await jobs.create({ ...asked, cacheKeys: await api.findCacheKeys(asked) }, idempotency);
+            },
           );
           committed = outcome.created !== null;
-          if (committed) {
+          if (outcome.created !== null) {
             api.metrics.jobsAccepted.inc({ source: "upload" });
             api.metrics.uploadedBytes.inc(stored.bytes);
-            api.dispatcher.poke("transcription");
+            pokeFor(api, outcome.created);
           }
           return outcome;
         } finally {

@@ -3,6 +3,7 @@ import { joinSegmentTexts, PHASE_PROGRESS, roundSeconds } from "@scribe/domain";
 import { type Attempt, showProgress, type WorkerParts } from "../attempt.ts";
 import { held } from "../work-stopped.ts";
 import type { SpeakerResult } from "./diarize.ts";
+import { cacheKey } from "./reuse-result.ts";
 import type { Transcription } from "./transcribe.ts";
 
 /** One transaction is all the time that a commit has; a day of words takes seconds. */
@@ -13,12 +14,15 @@ export async function commit(
   transcription: Transcription,
   { segments, speakers, diarization, warnings }: SpeakerResult,
   audio: { durationSeconds: number; warnings: string[] },
-  { job, lease, keeper }: Attempt,
+  attempt: Attempt,
   parts: WorkerParts,
 ): Promise<void> {
+  const { job, lease, keeper } = attempt;
   keeper.announce("commit", COMMIT_LIMIT_MS);
   showProgress(parts, job.id, "finalizing", PHASE_PROGRESS.diarizing);
-  const { texts, language, languageProbability, wordsMethod } = transcription;
+  const { texts, originals, keepsOriginals, language, languageProbability, wordsMethod } = transcription;
+  const original = keepsOriginals && originals.some((text, i) => text !== texts[i]);
+  const key = await cacheKey(attempt, parts);
   await held(
     completeJob(parts.db, lease, {
       text: joinSegmentTexts(segments ?? texts.map((text) => ({ text }))),
@@ -27,9 +31,12 @@ export async function commit(
       duration: roundSeconds(audio.durationSeconds),
       ...(wordsMethod === undefined ? {} : { wordsMethod }),
       ...(segments === undefined ? {} : { changedSegments: segments, segmentCount: segments.length }),
+      ...(original ? { originalText: joinSegmentTexts(originals.map((text) => ({ text }))) } : {}),
       speakers,
       diarization,
       warnings: [...audio.warnings, ...transcription.warnings, ...warnings],
+      // What went wrong with this one may go well with the next.
+      ...(key !== null && transcription.warnings.length + warnings.length === 0 ? { cacheKey: key } : {}),
     }),
   );
   parts.notifications.publishEvents(job.id);

@@ -2,9 +2,10 @@ import { recordRestart, recordWindow, tenantJobs } from "@scribe/database";
 import {
   type EngineCheckpoint,
   type EngineEvent,
+  type EngineSegment,
   type EngineSpeakers,
   JobError,
-  readStoredOptions,
+  PHASE_PROGRESS,
   roundSeconds,
   type Segment,
   transcribingProgress,
@@ -13,10 +14,14 @@ import { type Attempt, type FittedEngine, showProgress, type WorkerParts } from 
 import { transcribeChannels } from "../engines/transcribe-channels.ts";
 import { asked, held } from "../work-stopped.ts";
 import type { HeardAudio } from "./decode-audio.ts";
+import { openPostProcess, type PostProcess } from "./post-process.ts";
 
 export interface Transcription {
   /** Of all segments in order, those of earlier attempts too. */
   texts: string[];
+  /** The same as they were heard, where a lexicon changed some of them. */
+  originals: string[];
+  keepsOriginals: boolean;
   language: string | null;
   languageProbability: number | null;
   wordsMethod: string | undefined;
@@ -48,15 +53,16 @@ export async function transcribe(
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(tookTooLong(limitMs)), limitMs);
   try {
-    const written = await openTranscription(attempt, parts);
+    const post = await openPostProcess(attempt, parts);
+    const written = await openTranscription(post, attempt, parts);
     keeper.announce("engine", FIRST_WORD_MS);
     const request = {
       jobId: job.id,
       model: job.model,
       audio,
-      options: readStoredOptions(job.options),
+      options: post.options,
       metadata: job.metadata,
-      resume: job.checkpoint as EngineCheckpoint | null,
+      resume: post.resume,
       alone: job.runAlone,
       tenant: job.tenantId,
       priority: job.priority,
@@ -65,7 +71,7 @@ export async function transcribe(
     const heard = audio.channels ? transcribeChannels(engine, audio.channels.heard) : engine;
     for await (const event of heard.transcribe(request, stop)) {
       stop.throwIfAborted();
-      await take(event, written, attempt, parts);
+      await take(event, written, post, attempt, parts);
     }
     return written;
   } catch (error) {
@@ -86,30 +92,44 @@ function tookTooLong(limitMs: number): JobError {
 }
 
 /** What earlier attempts have left. Segments without a checkpoint to go on from are of no use. */
-async function openTranscription({ job, lease }: Attempt, { db }: WorkerParts): Promise<Transcription> {
+async function openTranscription(
+  { resume, warnings, keepsOriginal }: PostProcess,
+  { job, lease }: Attempt,
+  { db }: WorkerParts,
+): Promise<Transcription> {
   const written: Transcription = {
     texts: [],
+    originals: [],
+    keepsOriginals: keepsOriginal,
     language: null,
     languageProbability: null,
     wordsMethod: undefined,
-    warnings: [],
+    warnings: [...warnings],
   };
-  if (job.checkpoint === null) {
-    if (job.segmentCount > 0) await held(recordRestart(db, lease));
+  if (resume === null) {
+    if (job.segmentCount > 0 || job.checkpoint !== null) await held(recordRestart(db, lease));
   } else if (job.segmentCount > 0) {
-    written.texts = (await asked(tenantJobs(db, job.tenantId).segments(job.id))).map(({ text }) => text);
+    note(written, await asked(tenantJobs(db, job.tenantId).segments(job.id)));
   }
   return written;
 }
 
-async function take(event: EngineEvent, written: Transcription, attempt: Attempt, parts: WorkerParts): Promise<void> {
+async function take(
+  event: EngineEvent,
+  written: Transcription,
+  post: PostProcess,
+  attempt: Attempt,
+  parts: WorkerParts,
+): Promise<void> {
   const { job, lease, keeper } = attempt;
   switch (event.type) {
     case "operation":
       return keeper.announce(event.operation, event.deadlineMs);
     case "restart":
       await held(recordRestart(parts.db, lease));
+      post.restart();
       written.texts = [];
+      written.originals = [];
       return;
     case "language":
       written.language = event.language;
@@ -119,31 +139,47 @@ async function take(event: EngineEvent, written: Transcription, attempt: Attempt
       written.warnings.push(event.message);
       return;
     case "window": {
-      const segments = event.segments.map((segment, i) => roundOffsets({ id: written.texts.length + i, ...segment }));
       const progress = transcribingProgress(event.processedSeconds, event.totalSeconds);
-      await held(
-        recordWindow(parts.db, lease, {
-          segments,
-          progress,
-          checkpoint: event.checkpoint,
-          ...(written.language === null ? {} : { language: written.language }),
-        }),
-      );
-      written.texts.push(...segments.map(({ text }) => text));
-      if (segments.length > 0) parts.notifications.publishEvents(job.id);
+      const ready = post.take(event.segments);
+      await write(ready, post.seal(event.checkpoint), progress, written, attempt, parts);
       showProgress(parts, job.id, "transcribing", progress);
       parts.fail("after-window");
       return;
     }
-    case "done":
+    case "done": {
+      const rest = post.finish();
+      if (rest.length > 0) await write(rest, post.seal(), PHASE_PROGRESS.transcribing, written, attempt, parts);
       written.language = event.language;
       written.languageProbability = event.languageProbability;
       written.wordsMethod = event.wordsMethod;
       written.speakers = event.speakers;
       return;
+    }
     default:
       event satisfies never;
   }
+}
+
+/** Stores settled segments with the checkpoint that holds for them, and tells whoever watches. */
+async function write(
+  ready: readonly EngineSegment[],
+  checkpoint: EngineCheckpoint | null,
+  progress: number,
+  written: Transcription,
+  { job, lease }: Attempt,
+  parts: WorkerParts,
+): Promise<void> {
+  if (checkpoint === null) throw new Error("Segments came without a checkpoint.");
+  const segments = ready.map((segment, i) => roundOffsets({ id: written.texts.length + i, ...segment }));
+  const language = written.language === null ? {} : { language: written.language };
+  await held(recordWindow(parts.db, lease, { segments, progress, checkpoint, ...language }));
+  note(written, segments);
+  if (segments.length > 0) parts.notifications.publishEvents(job.id);
+}
+
+function note(written: Transcription, segments: readonly Segment[]): void {
+  written.texts.push(...segments.map(({ text }) => text));
+  written.originals.push(...segments.map(({ text, original_text: original = text }) => original));
 }
 
 function roundOffsets(segment: Segment): Segment {

@@ -7,8 +7,10 @@ import { roundSeconds } from "../transcript.ts";
  */
 export function cutSegment<T extends Word>(segment: Segment, groups: readonly (readonly T[])[]): Segment[] {
   if (groups.length === 1) return [{ ...segment, words: [...groups[0]!] }];
+  // What was heard before a lexicon changed it is of the whole segment.
+  const { original_text: _original, ...same } = segment;
   return groups.map((group, i) => ({
-    ...segment,
+    ...same,
     start: i === 0 ? segment.start : roundSeconds(group[0]!.start),
     end: i === groups.length - 1 ? segment.end : roundSeconds(group.at(-1)!.end),
     text: group.map(({ word }) => word).join(""),
