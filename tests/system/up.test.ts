@@ -28,12 +28,22 @@ test("commands of a moment use the database that the stack runs", async () => {
   expect(JSON.parse(status.stdout)).toMatchObject({ pending: [], drift: null, up_to_date: true });
 }, 60_000);
 
-test("the development key and the encryption key are their owner's alone", () => {
-  for (const name of ["local-key", "encryption-key"]) {
+test("the development key, the encryption key and the secret of tokens are their owner's alone", () => {
+  for (const name of ["local-key", "encryption-key", "jwt-secret"]) {
     expect(statSync(join(stack.dataDir, name)).mode & 0o777).toBe(0o600);
   }
   expect(readFileSync(join(stack.dataDir, "local-key"), "utf8").trim()).toBe(stack.key);
 });
+
+test("on one machine alone people log in from the start", async () => {
+  const body = JSON.stringify({ email: "ann@example.com", password: "correct horse battery" });
+  const headers = { "content-type": "application/json" };
+  const made = await fetch(`${stack.url}/api/v1/auth/register`, { method: "POST", headers, body });
+  expect(made.status).toBe(201);
+  const { access_token } = (await made.json()) as { access_token: string };
+  const jobs = await fetch(`${stack.url}/api/v1/jobs`, { headers: { authorization: `Bearer ${access_token}` } });
+  expect(await jobs.json()).toEqual({ data: [], next_cursor: null });
+}, 60_000);
 
 test("a second stack on the same folder is refused, and the first goes on", async () => {
   const second = await scribe({ PORT: "0", WORKER_PORT: "0", METRICS_PORT: "0" }, "up");

@@ -5,11 +5,13 @@ import type { Dispatcher, Notifications, Queues } from "@scribe/queue";
 import type { BlobStore } from "@scribe/storage";
 import type { Logger, Tracer } from "@scribe/telemetry";
 import type { ApiMetrics } from "./api-metrics.ts";
+import type { FindCacheKeys } from "./cache-keys.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { HitCounter } from "./limits/hit-counter.ts";
 import type { UploadSlots } from "./limits/upload-slots.ts";
 import type { LinkSigner } from "./link-signer.ts";
 import type { ModelOffer } from "./model-offer.ts";
+import type { Accounts } from "./open-accounts.ts";
 import type { EventStreams } from "./streams/event-streams.ts";
 import type { Underway } from "./underway.ts";
 import type { Waits } from "./waits.ts";
@@ -34,10 +36,13 @@ export interface Api {
   underway: Underway;
   lifecycle: Lifecycle;
   waits: Waits;
+  /** Null where they are off. */
+  accounts: Accounts | null;
   /** Where requests are counted. */
   hits: HitCounter;
   links: LinkSigner;
   uploadSlots: UploadSlots;
+  findCacheKeys: FindCacheKeys;
   /** Jobs that wait, as of at most ten seconds ago; null where that is not known. */
   queueSize: () => number | null;
   version: string;

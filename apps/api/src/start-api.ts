@@ -9,6 +9,7 @@ import { type Logger, openTracer, showProcess } from "@scribe/telemetry";
 import { vercelBypass } from "@scribe/webhooks";
 import type { Api } from "./api.ts";
 import { createApiMetrics } from "./api-metrics.ts";
+import { createFindCacheKeys } from "./cache-keys.ts";
 import { createApp } from "./create-app.ts";
 import { createHttpServer } from "./create-server.ts";
 import { ensureAdminKey, readAdminKey } from "./ensure-admin-key.ts";
@@ -132,6 +133,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
         streams,
         lifecycle,
         hits,
+        findCacheKeys: createFindCacheKeys(db),
         uploadSlots,
         links,
         accounts,

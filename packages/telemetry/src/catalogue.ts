@@ -85,6 +85,12 @@ export const METRICS = {
     labels: ["step"],
     buckets: [0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 1800, 7200],
   },
+  scribe_worker_cache_lookups_total: {
+    type: "counter",
+    of: "worker",
+    help: "Jobs that looked for an earlier result of equal audio and options, by what they found: hit, miss.",
+    labels: ["result"],
+  },
   scribe_worker_audio_seconds_total: {
     type: "counter",
     of: "worker",

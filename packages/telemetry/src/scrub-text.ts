@@ -4,6 +4,8 @@
  */
 const SECRETS: readonly [RegExp, string][] = [
   [/\b(sr_[A-Za-z0-9]{8}_)[A-Za-z0-9]{8,}/g, "$1[redacted]"],
+  [/\b(srr|sri)_[A-Za-z0-9_-]{16,}/g, "$1_[redacted]"],
+  [/\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}/g, "eyJ[redacted]"],
   [/\bwhsec_[A-Za-z0-9+/=_-]{8,}/g, "whsec_[redacted]"],
   [/\b(sk|hf|pk|rk)([-_])[A-Za-z0-9_-]{16,}/g, "$1$2[redacted]"],
   [/\b(Bearer|Basic) +[A-Za-z0-9+/=._~-]{8,}/gi, "$1 [redacted]"],

@@ -12,6 +12,9 @@ describe("a secret does not get into the log by way of another's message", () =>
   const hex = "0123456789abcdef".repeat(4);
   test.each([
     [`the key sr_Ab12Cd34_${"x".repeat(40)} was shown`, "x".repeat(40)],
+    [`the refresh token srr_${"y".repeat(43)} was shown`, "y".repeat(43)],
+    [`the invitation sri_${"z".repeat(43)}`, "z".repeat(43)],
+    ["the token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl came", "eyJzdWIiOiIxIn0"],
     ["signed with whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", "c2VjcmV0"],
     [`provider said: invalid key sk-proj-${hex}`, hex],
     [`downloading with hf_${hex}`, hex],

@@ -59,15 +59,15 @@ function whoseUpload(
   { links }: Api,
   id: string,
   query: z.output<typeof querySchema>,
-  { key, refusal }: Identity,
+  { caller, refusal }: Identity,
 ): string {
   const { tenant: tenantId, expires: until, signature } = query;
   if (signature === undefined) {
-    if (key === null) throw new RequestError("unauthorized", refusal, { headers: { "WWW-Authenticate": "Bearer" } });
-    if (!hasScope(key.scopes, "transcribe")) {
+    if (caller === null) throw refusal;
+    if (!hasScope(caller.scopes, "transcribe")) {
       throw new RequestError("forbidden", "The key lacks the scope `transcribe`.");
     }
-    return key.tenantId;
+    return caller.tenantId;
   }
   const expires = Number(until);
   if (!tenantId || !isUuid(tenantId) || !links.verify({ tenantId, jobId: id, format: "upload", expires }, signature)) {

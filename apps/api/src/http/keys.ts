@@ -36,6 +36,7 @@ export const postKey = defineRoute({
         scopes,
         expiresAt: body.expires_at,
         limits: body.limits,
+        createdBy: caller.madeBy,
       });
       await audit(db, {
         tenantId: caller.tenantId,

@@ -4,6 +4,7 @@ import type { Api } from "../api.ts";
 import { expressPath, type Guard, type Route } from "../openapi/route.ts";
 import { parseQuery } from "./middleware/parse-query.ts";
 import { readJson } from "./middleware/read-json.ts";
+import { requireAccounts } from "./middleware/require-accounts.ts";
 
 /**
  * Mounts routes on Express: for each its guards in order (none for a route without a scope), then query and body by its
@@ -13,7 +14,10 @@ export function mountRoutes(app: Express, api: Api, routes: readonly Route[], gu
   for (const [path, sharing] of Map.groupBy(routes, (route) => route.path)) {
     const place = app.route(expressPath(path));
     for (const route of sharing) {
-      const before = route.scope === null ? [] : guards.map((guard) => guard(api, route));
+      const before = [
+        ...(route.accounts ? [requireAccounts(api, route)] : []),
+        ...(route.scope === null ? [] : guards.map((guard) => guard(api, route))),
+      ];
       place[route.method](nameRoute(route), ...before, run(api, route));
     }
     place.all(refuseMethod(sharing));

@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, readConfig } from "@scribe/config";
 import { migrateDatabase } from "@scribe/database";
 import { choosePort } from "./choose-port.ts";
 import { firstKey, type ShownKey } from "./first-key.ts";
+import { keepSecret } from "./keep-secret.ts";
 import { type Reach, reachDatabase } from "./reach-database.ts";
 import { announceStack, runningStack } from "./running-stack.ts";
 import { type SupervisedChild, superviseChild } from "./supervise-child.ts";
@@ -157,9 +159,17 @@ function environmentOf(reach: Reach, ports: Ports, env: NodeJS.ProcessEnv): Node
   return {
     ...rest,
     ...found,
+    ...accountsOf(reach, env),
     DATABASE_URL: reach.url,
     SCRIBE_ENCRYPTION_KEY: reach.encryptionKey.toString("base64"),
   };
+}
+
+/** On this machine alone people may log in from the start; the secret of their tokens is made once and kept. */
+function accountsOf({ dataDir }: Reach, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const own = env.JWT_SECRET || env.JWT_SECRET_FILE;
+  const make = () => keepSecret(join(dataDir, "jwt-secret"), () => randomBytes(32).toString("base64"));
+  return { ACCOUNTS: env.ACCOUNTS || "on", ...(own ? {} : { JWT_SECRET: make() }) };
 }
 
 /** Resolves when each address answers /ready; rejects as soon as a part ends or the start is called off. */

@@ -7,7 +7,10 @@ const MIN_SECRET_BYTES = 32;
 const jwtSecret = z
   .string()
   .transform((value) => Buffer.from(value, "utf8"))
-  .refine((key) => key.length >= MIN_SECRET_BYTES, `must have ${MIN_SECRET_BYTES} bytes or more (\`openssl rand -base64 32\` makes one)`);
+  .refine(
+    (key) => key.length >= MIN_SECRET_BYTES,
+    `must have ${MIN_SECRET_BYTES} bytes or more (\`openssl rand -base64 32\` makes one)`,
+  );
 
 export const accountSettings = {
   ACCOUNTS: setting(oneOf(["off", "invite", "on"]), {

@@ -1,41 +1,65 @@
-import { type KeyRow, touchKey } from "@scribe/database";
-import { hasScope, RequestError, type Scope } from "@scribe/domain";
-import { type EffectiveLimits, limitsOfKey } from "../../limits/effective-limits.ts";
+import { type KeyRow, type SessionAccess, touchKey } from "@scribe/database";
+import { hasScope, RequestError, ROLE_SCOPES, type Role, type Scope } from "@scribe/domain";
+import type { Api } from "../../api.ts";
+import { type EffectiveLimits, effectiveLimits, limitsOfKey } from "../../limits/effective-limits.ts";
 import type { Guard } from "../../openapi/route.ts";
 import type { Identity } from "./limit-requests.ts";
 
-/** Who calls: the key that was shown, and whose it is. */
+/** Who calls, with a key or as a user who logged in, and on whose behalf. */
 export interface Caller {
   tenantId: string;
+  /** The key's id, or the user's: what is counted by caller is counted by it. */
   keyId: string;
+  /** For logs and the audit: the key's public part, or `user:<id>`. */
   publicId: string;
   scopes: readonly Scope[];
   limits: EffectiveLimits;
+  /** The user who calls, or whose key it is; null for keys that the operator made, and those that came of them. */
+  madeBy: string | null;
+  /** Null where a key was shown. */
+  user: { id: string; email: string; sessionId: string; role: Role } | null;
 }
 
 /** `last_used_at` is written at most once a minute. */
 const TOUCH_AFTER_MS = 60_000;
 
-/** Lets callers pass whose key the rate limit has found and holds for valid. */
-export const authenticate: Guard = ({ db, log, config }) => {
+/** Lets callers pass whom the rate limit has found and holds for valid. */
+export const authenticate: Guard = ({ db, log }) => {
   return async (_request, response, next) => {
-    const { key, refusal } = response.locals.identity as Identity;
-    if (key === null) {
-      throw new RequestError("unauthorized", refusal, { headers: { "WWW-Authenticate": "Bearer" } });
-    }
-    if (key.lastUsedAt === null || Date.now() - key.lastUsedAt.getTime() > TOUCH_AFTER_MS) {
+    const { caller, key, refusal } = response.locals.identity as Identity;
+    if (caller === null) throw refusal;
+    if (key !== null && (key.lastUsedAt === null || Date.now() - key.lastUsedAt.getTime() > TOUCH_AFTER_MS)) {
       touchKey(db, key.id).catch((error) => log.warn({ err: error }, "a key's last use was not written"));
     }
-    response.locals.caller = {
-      tenantId: key.tenantId,
-      keyId: key.id,
-      publicId: key.publicId,
-      scopes: key.scopes,
-      limits: limitsOfKey(config, key),
-    } satisfies Caller;
+    response.locals.caller = caller;
     next();
   };
 };
+
+export function callerWithKey({ config }: Pick<Api, "config">, key: KeyRow): Caller {
+  return {
+    tenantId: key.tenantId,
+    keyId: key.id,
+    publicId: key.publicId,
+    scopes: key.scopes,
+    limits: limitsOfKey(config, key),
+    madeBy: key.createdBy,
+    user: null,
+  };
+}
+
+export function callerInSession({ config }: Pick<Api, "config">, session: SessionAccess): Caller {
+  const { userId, email, sessionId, tenantId, role, tenantLimits } = session;
+  return {
+    tenantId,
+    keyId: userId,
+    publicId: `user:${userId}`,
+    scopes: ROLE_SCOPES[role],
+    limits: effectiveLimits(config, {}, tenantLimits),
+    madeBy: userId,
+    user: { id: userId, email, sessionId, role },
+  };
+}
 
 /** Why a key opens nothing now, or null where it does. */
 export function refusalOf(key: KeyRow): string | null {
@@ -44,12 +68,13 @@ export function refusalOf(key: KeyRow): string | null {
   return null;
 }
 
-/** Refuses a caller whose key lacks the route's scope. */
+/** Refuses a caller who lacks the route's scope. */
 export const requireScope: Guard = (_api, { scope }) => {
   return (_request, response, next) => {
-    const { scopes } = response.locals.caller as Caller;
+    const { scopes, user } = response.locals.caller as Caller;
     if (scope !== null && !hasScope(scopes, scope)) {
-      throw new RequestError("forbidden", `The key lacks the scope \`${scope}\`.`);
+      const who = user === null ? "key" : `role \`${user.role}\``;
+      throw new RequestError("forbidden", `The ${who} lacks the scope \`${scope}\`.`);
     }
     next();
   };

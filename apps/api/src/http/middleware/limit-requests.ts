@@ -3,19 +3,21 @@ import { parseKey, RequestError } from "@scribe/domain";
 import type { Request, RequestHandler, Response } from "express";
 import { ipKeyGenerator, rateLimit } from "express-rate-limit";
 import type { Api } from "../../api.ts";
-import { limitsOfKey } from "../../limits/effective-limits.ts";
 import { WINDOW_SECONDS } from "../../limits/hit-counter.ts";
 import { createKeyLookup, shownKey } from "../../limits/look-up-key.ts";
-import { refusalOf } from "./authenticate.ts";
+import { looksLikeToken, lookUpSession, unauthorized } from "../../limits/look-up-session.ts";
+import { type Caller, callerInSession, callerWithKey, refusalOf } from "./authenticate.ts";
 
 type Budget = "reads" | "creates" | "anonymous";
 
 /** What the rate limit found out about a request, for `authenticate`. */
 export interface Identity {
-  /** The key that opens something now, or null. */
+  /** Whoever showed what opens something now, or null. */
+  caller: Caller | null;
+  /** The caller's key; null for a user. */
   key: KeyRow | null;
-  /** Where there is none: why. */
-  refusal: string;
+  /** Where there is no caller: why. */
+  refusal: RequestError | null;
 }
 
 interface Counted extends Identity {
@@ -28,23 +30,36 @@ const EXEMPT = new Set(["/health", "/ready"]);
 const STORE_RETRY_SECONDS = 1;
 
 /**
- * Counts every request: by key where a valid one is shown, reads and creations apart, else by address. Where the store
+ * Counts every request: by key or user where a valid one is shown, reads and creations apart, else by address. Where the store
  * of counts is away, known keys pass and everybody else is told to come again.
  */
-export function limitRequests({ db, config, hits, metrics }: Api): RequestHandler {
+export function limitRequests(api: Api): RequestHandler {
+  const { db, config, hits, metrics, accounts } = api;
   const lookUp = createKeyLookup(db, hits);
   const perBudget = new Map((["reads", "creates", "anonymous"] as const).map((budget) => [budget, limiter(budget)]));
 
   async function identify(request: Request, budget: Budget): Promise<Identity & { hit: Hit | null }> {
     const shown = shownKey(request);
+    if (accounts !== null && shown !== null && looksLikeToken(shown)) {
+      const session = await lookUpSession({ db, access: accounts.access }, shown, request.get("x-tenant-id"));
+      if (session instanceof RequestError) return refuse(session);
+      const caller = callerInSession(api, session);
+      const hit = await hits.count(`${budget}:${caller.publicId}`).catch(() => null);
+      return { caller, key: null, refusal: null, hit };
+    }
     const parsed = shown === null ? null : parseKey(shown);
-    const none = { key: null, hit: null };
     if (parsed === null) {
-      return { ...none, refusal: "A key is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`." };
+      return refuse(unauthorized("A key is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`."));
     }
     const found = await lookUp(parsed, budget);
-    const refusal = found === null ? "This key is not valid." : refusalOf(found.key);
-    return found === null || refusal !== null ? { ...none, refusal: refusal ?? "" } : { ...found, refusal: "" };
+    if (found === null) return refuse(unauthorized("This key is not valid."));
+    const refusal = refusalOf(found.key);
+    if (refusal !== null) return refuse(unauthorized(refusal));
+    return { caller: callerWithKey(api, found.key), refusal: null, ...found };
+  }
+
+  function refuse(refusal: RequestError) {
+    return { caller: null, key: null, refusal, hit: null };
   }
 
   /** Hits that the look-up has counted, until the limiter asks for them: of one bucket, one is as good as another. */
@@ -91,13 +106,13 @@ export function limitRequests({ db, config, hits, metrics }: Api): RequestHandle
     if (EXEMPT.has(request.path)) return next();
     const budget = budgetOf(request);
     const { hit, ...identity } = await identify(request, budget);
-    if (identity.key === null) {
+    if (identity.caller === null) {
       const bucket = `anonymous:${ipKeyGenerator(request.ip ?? "")}`;
       keep(response, { ...identity, bucket, limit: config.limits.RATE_LIMIT_ANONYMOUS });
       return perBudget.get("anonymous")?.(request, response, next);
     }
-    const bucket = `${budget}:${identity.key.publicId}`;
-    const { readsPerMinute, createsPerMinute } = limitsOfKey(config, identity.key);
+    const bucket = `${budget}:${identity.caller.publicId}`;
+    const { readsPerMinute, createsPerMinute } = identity.caller.limits;
     keep(response, { ...identity, bucket, limit: budget === "reads" ? readsPerMinute : createsPerMinute });
     if (hit === null) metrics.uncountedRequests.inc({ caller: "key" });
     else give(counted, bucket, hit);
@@ -112,8 +127,8 @@ function budgetOf({ method, path }: Request): "reads" | "creates" {
 }
 
 function tooMany(response: Response): RequestError {
-  const { limit, key } = countedOf(response);
-  const whose = key === null ? "this address" : "this key";
+  const { limit, caller } = countedOf(response);
+  const whose = caller === null ? "this address" : caller.user === null ? "this key" : "this user";
   return new RequestError("rate_limited", `The limit of ${whose} is ${limit} a minute; wait a little.`);
 }
 
