@@ -82,6 +82,8 @@ export function createSyntheticEngine(): Engine {
   return {
     name: "synthetic",
     loadedModels: () => ["synthetic"],
+    // What it plays is in the script, and that is part of the job.
+    identityOf: async () => "synthetic",
     transcribe,
     close: async () => {
       closed = true;

@@ -25,6 +25,8 @@ export interface FaultyServer {
   requests: ProviderRequest[];
   /** The next `times` answers to requests that match go wrong so. */
   fail(match: RegExp, fault: ProviderFault, times?: number): void;
+  /** The same, for the one that comes after `count` others that match. */
+  failAfter(count: number, match: RegExp, fault: ProviderFault): void;
   /** Requests whose caller went away before the answer. */
   abandoned: number;
   stop(): Promise<void>;
@@ -37,7 +39,7 @@ export async function serveWithFaults(
   answer: Answering,
   errorBody: (message: string, status: number) => unknown,
 ): Promise<FaultyServer> {
-  const faults: { match: RegExp; fault: ProviderFault; times: number }[] = [];
+  const faults: { match: RegExp; fault: ProviderFault; times: number; after: number }[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     try {
@@ -52,8 +54,9 @@ export async function serveWithFaults(
       if (!response.writableFinished) faulty.abandoned += 1;
     });
     const found = faults.find(({ match, times }) => times > 0 && match.test(`${method} ${path}`));
-    if (found) found.times -= 1;
-    const fault = found?.fault;
+    const waits = found !== undefined && found.after-- > 0;
+    if (found && !waits) found.times -= 1;
+    const fault = waits ? undefined : found?.fault;
     if (fault === "hang") return;
     if (typeof fault === "object") {
       return sendJson(response, fault.status, errorBody(fault.message ?? "no", fault.status), fault.headers);
@@ -78,7 +81,8 @@ export async function serveWithFaults(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests: [],
     abandoned: 0,
-    fail: (match, fault, times = 1) => void faults.push({ match, fault, times }),
+    fail: (match, fault, times = 1) => void faults.push({ match, fault, times, after: 0 }),
+    failAfter: (after, match, fault) => void faults.push({ match, fault, times: 1, after }),
     async stop() {
       server.closeAllConnections();
       await new Promise<void>((done) => server.close(() => done()));
