@@ -38,7 +38,8 @@ describe("models", () => {
     env.SCRIBE_MODELS = "acme/whisper-mini@main";
     const pulled = await models("pull", "acme/whisper-mini");
     expect(pulled).toMatchObject({ code: 0, output: expect.stringContaining("100 %") });
-    expect(existsSync(join(pulled.stdout.trim(), "onnx/encoder_model.onnx"))).toBe(true);
+    expect(existsSync(join(pulled.stdout.trim(), "model.safetensors"))).toBe(true);
+    expect(existsSync(join(pulled.stdout.trim(), "onnx"))).toBe(false);
     const { models: found } = JSON.parse((await models("list", "--json")).stdout);
     expect(found).toEqual([
       expect.objectContaining({ name: "whisper-nano.en", default: true, source: "bundled" }),
@@ -74,7 +75,7 @@ describe("models", () => {
 });
 
 describe("a start that names no model", () => {
-  const REAL = "onnx-community/whisper-base";
+  const REAL = "openai/whisper-base";
   const lines: string[] = [];
   const choose = (more: Record<string, string> = {}, patienceMs = 10_000) => {
     lines.length = 0;

@@ -29,6 +29,7 @@ import { showInstance } from "./instance-metrics.ts";
 import { jobSettings } from "./job-settings.ts";
 import { openChat } from "./open-chat.ts";
 import { outboundPolicy } from "./outbound-policy.ts";
+import { createResultCache } from "./result-cache.ts";
 import { startEnhancement } from "./roles/enhancement.ts";
 import { startMaintenance } from "./roles/maintenance.ts";
 import type { Role } from "./roles/role.ts";
@@ -137,6 +138,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const wanted = new Set<string>(jobs.WORKER_ROLES);
     const transcribes = wanted.has("transcription");
     const engines = new Map<string, FittedEngine>();
+    const { DIARIZATION_SPEED, DIARIZATION_SEGMENTATION_MODEL, DIARIZATION_EMBEDDING_MODEL } = config.speech;
+    const speakers = [DIARIZATION_SPEED, DIARIZATION_SEGMENTATION_MODEL, DIARIZATION_EMBEDDING_MODEL];
+    const resultCache = createResultCache({ engines, speakers });
     if (wanted.has("maintenance")) {
       const policy = { audioHours: jobs.AUDIO_RETENTION_HOURS, jobHours: jobs.JOB_RETENTION_HOURS };
       const intervalMs = jobs.CLEANUP_INTERVAL_MINUTES * 60_000;
@@ -198,6 +202,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         }),
         notifications,
         workFolder,
+        resultCache,
         settings: jobSettings(config),
         metrics,
         tracer,
@@ -212,8 +217,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
     const showLife = async () => {
       const models = [...engines.values()].flatMap(({ engine }) => engine.loadedModels());
+      const identities = resultCache.identities();
       const slots = transcribes && !draining ? jobs.WORKER_CONCURRENCY : 0;
-      await heartbeat(db, { id: workerId, roles: jobs.WORKER_ROLES, slots, models, version });
+      await heartbeat(db, { id: workerId, roles: jobs.WORKER_ROLES, slots, models, version, identities });
       await workFolder.touch();
     };
     await showLife();
@@ -285,6 +291,7 @@ function openEngines({ speech, http, data }: Config, log: Logger, registry: Regi
     bundledDir,
     offered: [speech.SCRIBE_MODEL, ...speech.SCRIBE_MODELS],
     names: speech.SCRIBE_MODEL_NAMES,
+    files: filesFor(speech.EXECUTION_PROVIDERS),
   };
   needOffered(places);
   const models = createModelFinder(places, hub, log);
@@ -301,6 +308,10 @@ function openEngines({ speech, http, data }: Config, log: Logger, registry: Regi
   if (http.SCRIBE_ENABLE_SYNTHETIC) engines.set("synthetic", { engine: createSyntheticEngine(), secondsWithoutAudio });
   return engines;
 }
+
+/** GPUs run a model's export; graphs of our own are for the processor. */
+const filesFor = ([first]: readonly string[]) =>
+  first === "cuda" || first === "webgpu" ? { prefer: "onnx" as const } : {};
 
 const providersInOrder = ({ speech }: Pick<Config, "speech">): string[] =>
   speech.EXECUTION_PROVIDERS.flatMap((name) => (name === "auto" ? ["cuda", "webgpu", "cpu"] : [name]));

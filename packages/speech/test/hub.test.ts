@@ -310,12 +310,16 @@ describe("of a model's files", () => {
         ...basics,
       ],
     ];
-    expect(chooseFiles(names)).toEqual([
+    expect(chooseFiles(names)).toEqual([...basics, "model.safetensors"]);
+    expect(chooseFiles(names, { prefer: "onnx" })).toEqual([
       ...[...basics, "onnx/encoder_model.onnx_data", "onnx/encoder_model.onnx", "onnx/decoder_model_merged.onnx"],
     ]);
     expect(chooseFiles(names, { weights: "safetensors" })).toEqual([...basics, "model.safetensors"]);
     expect(chooseFiles(names, { variant: "_q4" })).toContain("onnx/decoder_model_merged_q4.onnx");
     expect(() => chooseFiles(names, { weights: "onnx", variant: "_q8" })).toThrow("no weights");
+    // Where nothing else is there, a smaller export is better than none.
+    const small = names.filter((name) => !/_model(_merged)?\.onnx|safetensors/.test(name));
+    expect(chooseFiles(small).slice(-2)).toEqual(["onnx/encoder_model_q4.onnx", "onnx/decoder_model_merged_q4.onnx"]);
   });
 
   test("weights in parts come with their index", () => {

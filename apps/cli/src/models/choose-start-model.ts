@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { ConfigError, readConfig } from "@scribe/config";
 
 /** What a first start takes where nobody named a model: small enough to be fetched while one reads on. */
-const REAL_MODEL = "onnx-community/whisper-base";
+const REAL_MODEL = "openai/whisper-base";
 /** Nobody waits longer than this to hear whether the hub is there. */
 const PATIENCE_MS = 2_500;
 

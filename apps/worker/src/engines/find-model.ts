@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { hubNameOf, JobError } from "@scribe/domain";
-import { type ModelId, modelName, parseModelId } from "@scribe/speech";
+import { type ModelId, modelName, parseModelId, type WantedFiles } from "@scribe/speech";
 
 export interface ModelPlaces {
   /** Folder of the operator's models, a folder each. */
@@ -12,6 +12,8 @@ export interface ModelPlaces {
   offered: readonly string[];
   /** Further names of models of the hub: name → `owner/name`. */
   names?: Readonly<Record<string, string>>;
+  /** Of a model of the hub, what is fetched. */
+  files?: WantedFiles;
 }
 
 /** What the operator's list says for the name that callers use: an entry of it, or an entry's last part. */

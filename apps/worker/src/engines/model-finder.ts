@@ -27,6 +27,7 @@ export function createModelFinder(places: ModelPlaces, hub: Hub, log: Logger): M
     if (before) return before;
     const fetching = fetchModel(id, {
       hub,
+      files: places.files ?? {},
       signal: closing.signal,
       onProgress: tellProgress(log, entry),
       onWait: () => log.info({ model: entry }, "another process fetches the model"),

@@ -1,10 +1,16 @@
+import { EXPORT_VARIANTS } from "../sessions/export-files.ts";
 import { HubError } from "./hub-error.ts";
 
 /**
- * Which weights are wanted: the ONNX export, the original weights, or what there is, the export first. `variant` is the
- * export's suffix, such as `_quantized`; none is full precision.
+ * Which weights are wanted: the ONNX export, the original weights, or what there is: what `prefer` says first, else the
+ * original weights, which the processor runs fastest. `variant` is an export's suffix, such as `_quantized`; whoever names
+ * one means the export. Where none is named, full precision comes first.
  */
-export type WantedFiles = { weights?: "onnx" | "safetensors" | "auto"; variant?: string };
+export type WantedFiles = {
+  weights?: "onnx" | "safetensors" | "auto";
+  variant?: string;
+  prefer?: "onnx" | "safetensors";
+};
 
 /** What describes a model. The first three are in every one; of the tokenizer's, what there is. */
 const NEEDED = ["config.json", "preprocessor_config.json"];
@@ -33,16 +39,21 @@ export function chooseFiles(names: readonly string[], wanted: WantedFiles = {}):
   const { weights = "auto", variant = "" } = wanted;
   const onnx = weights === "safetensors" ? null : exportedFiles(there, variant);
   const original = weights === "onnx" ? null : originalFiles(there);
-  const chosen = onnx ?? original;
+  const exportFirst = variant !== "" || wanted.prefer === "onnx";
+  const chosen = exportFirst ? (onnx ?? original) : (original ?? onnx);
   if (chosen === null)
     throw new HubError("unfit", `the model has no weights that can be run here (${weights}${variant})`);
   return [...DESCRIBING.filter((name) => there.has(name)), ...chosen];
 }
 
 /** Weights beyond 2 GB lie beside their graph. */
-function exportedFiles(there: ReadonlySet<string>, variant: string): string[] | null {
-  const graphs = ["encoder_model", "decoder_model_merged"].map((name) => `onnx/${name}${variant}.onnx`);
-  if (!graphs.every((name) => there.has(name))) return null;
+function exportedFiles(there: ReadonlySet<string>, wanted: string): string[] | null {
+  const variants = wanted === "" ? EXPORT_VARIANTS.map(({ variant }) => variant) : [wanted];
+  const all = variants.map((variant) =>
+    ["encoder_model", "decoder_model_merged"].map((name) => `onnx/${name}${variant}.onnx`),
+  );
+  const graphs = all.find((names) => names.every((name) => there.has(name)));
+  if (!graphs) return null;
   return [...graphs.map((name) => `${name}_data`).filter((name) => there.has(name)), ...graphs];
 }
 
