@@ -9,6 +9,7 @@ import type { EngineGate } from "./engine-gate.ts";
 import type { Fail } from "./fail-point.ts";
 import type { HeldJobs } from "./held-jobs.ts";
 import type { LeaseKeeper } from "./keep-lease.ts";
+import type { ResultCache } from "./result-cache.ts";
 import type { FindSpeakers } from "./steps/diarize.ts";
 import type { WorkFolder } from "./work-folder.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
@@ -50,6 +51,7 @@ export interface WorkerParts {
   held: HeldJobs;
   notifications: Notifications;
   workFolder: WorkFolder;
+  resultCache: ResultCache;
   settings: JobSettings;
   metrics: WorkerMetrics;
   tracer: Tracer;

@@ -8,6 +8,7 @@ import { decodeAudio, type HeardAudio } from "./steps/decode-audio.ts";
 import { beginDiarization, LEFT_TO_ENGINE, takeSpeakers } from "./steps/diarize.ts";
 import { type AttemptOutcome, endAttempt } from "./steps/end-attempt.ts";
 import { fetchAudio } from "./steps/fetch-audio.ts";
+import { reuseResult } from "./steps/reuse-result.ts";
 import { transcribe } from "./steps/transcribe.ts";
 
 /**
@@ -41,7 +42,10 @@ async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"
   const { job, log } = attempt;
   parts.fail("after-claim");
   const engine = await admitted(findEngine(job.engine, parts), job);
+  // An upload's hash is known before its bytes are fetched.
+  if (await reuseResult(attempt, parts)) return reused(attempt, parts);
   const audio = await listen(engine, attempt, parts);
+  if (audio === null) return reused(attempt, parts);
   const diarizing = engine.tellsSpeakers && !audio.channels ? LEFT_TO_ENGINE : beginDiarization(audio, attempt, parts);
   try {
     const transcription = await timed("transcribe", attempt, parts, () => transcribe(audio, engine, attempt, parts));
@@ -57,17 +61,29 @@ async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"
   parts.fail("after-commit");
   log.info({ audioSeconds: audio.durationSeconds }, "the job is completed");
   parts.metrics.audioSeconds.inc(audio.durationSeconds);
+  return ended(attempt, parts);
+}
+
+/** The job has an earlier one's result. */
+function reused(attempt: Attempt, parts: WorkerParts): "completed" {
+  attempt.log.info("the job is completed with an earlier result");
+  return ended(attempt, parts);
+}
+
+function ended({ job }: Attempt, parts: WorkerParts): "completed" {
   if (job.webhookUrl !== null || job.batchId !== null) parts.poke("webhooks");
   if (readStoredOptions(job.options).enhance !== undefined) parts.poke("enhancement");
   return "completed";
 }
 
-/** The job's audio as samples; none where the engine plays without. */
-async function listen(engine: FittedEngine, attempt: Attempt, parts: WorkerParts): Promise<HeardAudio> {
+/** The job's audio as samples (none where the engine plays without); null where its hash turned out to be an earlier job's. */
+async function listen(engine: FittedEngine, attempt: Attempt, parts: WorkerParts): Promise<HeardAudio | null> {
   const durationSeconds = engine.secondsWithoutAudio?.(attempt.job.metadata) ?? null;
   if (durationSeconds !== null) return { path: "", samples: 0, durationSeconds, warnings: [] };
+  const known = attempt.job.audioSha256;
   const source = await timed("fetch", attempt, parts, () => fetchAudio(attempt, parts));
   parts.fail("after-fetch");
+  if (known === null && (await reuseResult(attempt, parts))) return null;
   const audio = await timed("decode", attempt, parts, () => decodeAudio(source, attempt, parts));
   parts.fail("after-decode");
   return audio;

@@ -10,6 +10,7 @@ export function createWorkerMetrics(registry: Registry) {
     attempts: counter(registry, "scribe_worker_attempts_total"),
     refusedWrites: counter(registry, "scribe_worker_refused_writes_total"),
     stepSeconds: histogram(registry, "scribe_worker_step_seconds"),
+    cacheLookups: counter(registry, "scribe_worker_cache_lookups_total"),
     audioSeconds: counter(registry, "scribe_worker_audio_seconds_total"),
     deliveries: counter(registry, "scribe_worker_deliveries_total"),
     deliveryAgeSeconds: histogram(registry, "scribe_worker_delivery_age_seconds"),

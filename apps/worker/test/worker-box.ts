@@ -17,6 +17,7 @@ import { createEngineGate } from "../src/engine-gate.ts";
 import { createFindSpeakers } from "../src/engines/find-speakers.ts";
 import { createHeldJobs } from "../src/held-jobs.ts";
 import { processJob } from "../src/process-job.ts";
+import { createResultCache } from "../src/result-cache.ts";
 import { openWorkFolder } from "../src/work-folder.ts";
 import { createWorkerMetrics } from "../src/worker-metrics.ts";
 
@@ -56,6 +57,7 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
     held: createHeldJobs(),
     notifications,
     workFolder: await openWorkFolder(folder, name),
+    resultCache: createResultCache({ engines: new Map([["synthetic", { engine }]]), speakers: "none" }),
     settings: {
       leaseSeconds: 30,
       maxAttempts: 3,

@@ -77,6 +77,11 @@ export interface Engine {
   readonly name: string;
   /** Models that are in memory now. */
   loadedModels(): string[];
+  /**
+   * What decides the text of a model beside audio and options, as a hash; null where that takes fetching the model first.
+   * An engine that cannot say has none: its results are not kept for equal jobs.
+   */
+  identityOf?(model: string): Promise<string | null>;
   transcribe(request: EngineRequest, signal: AbortSignal): AsyncIterable<EngineEvent>;
   close(): Promise<void>;
 }

@@ -5,6 +5,7 @@ export * from "./engine.ts";
 export * from "./enhance-body.ts";
 export * from "./enhancement.ts";
 export * from "./errors.ts";
+export * from "./foreign/assemblyai.ts";
 export { type DeepgramAsk, renderDeepgram } from "./foreign/deepgram.ts";
 export * from "./foreign/front-door.ts";
 export * from "./foreign/render-foreign-webhook.ts";

@@ -22,8 +22,18 @@ export function accepted({ config }: Api, job: JobRow) {
     job_id: job.id,
     status: job.status,
     created_at: job.createdAt.toISOString(),
-    message: "The job is accepted, and waits for a worker.",
+    message:
+      job.status === "completed"
+        ? "The job is completed with the result of an earlier one."
+        : "The job is accepted, and waits for a worker.",
     links: { self, events: `${self}/events`, transcript: `${self}/transcript` },
   };
   return { status: 202, body, headers: { Location: self } };
+}
+
+/** Wakes whoever has to do with a job that was just committed: one that had its result at once waits for no worker. */
+export function pokeFor({ dispatcher }: Pick<Api, "dispatcher">, { status }: JobRow): void {
+  if (status === "pending") return dispatcher.poke("transcription");
+  dispatcher.poke("webhooks");
+  dispatcher.poke("enhancement");
 }

@@ -1,5 +1,12 @@
 import { setImmediate as otherWork } from "node:timers/promises";
-import { type BatchItem, type NewBatch, type RefusedLine, tenantBatches, tenantJobs, tenantProviders } from "@scribe/database";
+import {
+  type BatchItem,
+  type NewBatch,
+  type RefusedLine,
+  tenantBatches,
+  tenantJobs,
+  tenantProviders,
+} from "@scribe/database";
 import {
   type BatchItemBody,
   batchItem,
@@ -12,7 +19,6 @@ import { isWebhookSecret } from "@scribe/webhooks";
 import type { Request } from "express";
 import type { Api } from "../api.ts";
 import { audioSecondsOfUpload, type EstimateAudioSeconds } from "./audio-seconds.ts";
-import { readLexicons } from "./known-lexicons.ts";
 import { readLexicons } from "./known-lexicons.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { checkInput } from "./middleware/read-json.ts";
@@ -54,10 +60,9 @@ export async function prepareBatch(
     throw wrongField("webhook_secret", "must be `whsec_` and the base64 of 24 to 64 bytes");
   }
   const lexicons = await readLexicons(api, caller);
+  const accounts = await tenantProviders(api.db, caller.tenantId).list();
   const refused: Refusal[] = [];
   const checked: Checked[] = [];
-  const settingsOf = await tenantProviders(api.db, caller.tenantId).list();
-  const lexicons = await readLexicons(api, caller);
   for (const [index, { line, input, malformed }] of lines.entries()) {
     if (index % AT_A_TIME === AT_A_TIME - 1) await otherWork();
     try {
@@ -67,7 +72,8 @@ export async function prepareBatch(
       }
       const { url, upload_id, ...fields } = checkInput({ ...settings.defaults, ...input }, batchItem);
       if (url !== undefined) checkUrl(api, "url", url);
-      const job = prepareJob(api, caller, request, fields as UploadFields, null, lexicons);
+      const account = accounts.find(({ provider }) => provider === fields.engine) ?? null;
+      const job = prepareJob(api, caller, request, fields as UploadFields, account, lexicons);
       const { engine, model, options, priority, recordingId, metadata } = job;
       const item = { engine, model, options, priority, recordingId, metadata };
       checked.push({ line, fields: { url, upload_id, ...fields }, item });

@@ -1,14 +1,12 @@
-import { tenantJobs, tenantUploads } from "@scribe/database";
-import { isUuid, type TranscribeBody, transcribeBody } from "@scribe/domain";
-import type { Api } from "../api.ts";
+import { tenantJobs } from "@scribe/database";
+import { transcribeBody } from "@scribe/domain";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
 import { accepted, acceptedSchema, pokeFor } from "./accepted-view.ts";
-import { audioSecondsOfUpload, createEstimate, type EstimateAudioSeconds } from "./audio-seconds.ts";
+import { createEstimate } from "./audio-seconds.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import { readLexicons } from "./known-lexicons.ts";
-import type { Caller } from "./middleware/authenticate.ts";
-import { notFound } from "./middleware/render-problem.ts";
+import { openSource } from "./open-source.ts";
 import { checkUrl, prepareJob } from "./prepare-job.ts";
 import { providerKeyHeader, readProviderSetting } from "./prepare-provider.ts";
 

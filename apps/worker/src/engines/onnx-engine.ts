@@ -95,7 +95,9 @@ export function createOnnxEngine({ runtime, models }: OnnxEngineOptions): Engine
         found.catch(() => {});
         return null;
       }
-      return createHash("sha256").update(JSON.stringify([DECODER_VERSION, await hashOf(found)])).digest("hex");
+      return createHash("sha256")
+        .update(JSON.stringify([DECODER_VERSION, await hashOf(found)]))
+        .digest("hex");
     },
     transcribe,
     async close() {

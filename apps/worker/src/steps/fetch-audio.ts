@@ -37,6 +37,7 @@ export async function fetchAudio(attempt: Attempt, parts: WorkerParts): Promise<
     if (job.audioSha256 === null) {
       const { sha256, bytes } = read;
       await held(recordAudio(parts.db, attempt.lease, { key: job.audioKey, sha256, bytes }));
+      job.audioSha256 = sha256;
     }
     return path;
   }
@@ -65,7 +66,10 @@ async function storeAudio(path: string, received: ReceivedFile, attempt: Attempt
     throw error;
   }
   const { sha256, bytes } = received;
-  if (await asked(recordAudio(parts.db, lease, { key, sha256, bytes }))) return;
+  if (await asked(recordAudio(parts.db, lease, { key, sha256, bytes }))) {
+    job.audioSha256 = sha256;
+    return;
+  }
   // Nobody will ever ask for it: the retention finds strays.
   throw new WorkStopped("lost");
 }

@@ -76,7 +76,8 @@ export async function createJob(
   idempotency?: Idempotency,
 ): Promise<JobRow> {
   if (!idempotency) {
-    if (!isLimited(job) && job.resume === undefined && !job.cacheKeys?.length) return await insertJob(db, db.pool, tenantId, job);
+    if (!isLimited(job) && job.resume === undefined && !job.cacheKeys?.length)
+      return await insertJob(db, db.pool, tenantId, job);
     return await inTransaction(db, async (client) => {
       if (isLimited(job)) await checkAllowance(client, tenantId, job);
       return await insertAndResume(db, client, tenantId, job);

@@ -67,6 +67,7 @@ interface SourceRow {
   speakers: string[];
   diarization: { method: string; num_speakers: number; turns: DiarizationTurn[] } | null;
   warnings: string[];
+  originalText: string | null;
 }
 
 /** False where the lease was lost; then nothing was written. */
@@ -92,7 +93,8 @@ async function copyResult(db: Database, client: PoolClient, lease: Lease, source
   );
   if (rowCount !== 1) return false;
   const { rows } = await client.query<SourceRow>(
-    `SELECT text, transcripts.language, language_probability, transcripts.duration, words_method, speakers, diarization, warnings
+    `SELECT text, transcripts.language, language_probability, transcripts.duration, words_method, speakers, diarization, warnings,
+       extra->>'original_text' AS "originalText"
      FROM transcripts JOIN jobs ON jobs.id = job_id WHERE job_id = $1`,
     [sourceId],
   );
@@ -106,6 +108,7 @@ async function copyResult(db: Database, client: PoolClient, lease: Lease, source
     speakers: source.speakers,
     diarization: source.diarization ?? undefined,
     warnings: source.warnings,
+    originalText: source.originalText ?? undefined,
     cached: true,
   });
 }

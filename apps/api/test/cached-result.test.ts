@@ -1,0 +1,135 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { completeJob, ensureTenant, heartbeat, tenantUploads } from "@scribe/database";
+import { cacheKeyOf } from "@scribe/domain";
+import { claim, segment, writeSegments } from "./drive-jobs.ts";
+import { startTestApi, type TestApi } from "./start-test-api.ts";
+
+const IDENTITIES = { "onnx whisper-nano.en": "hash-of-the-model", speakers: "settings" };
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+  const worker = { id: "w", roles: ["transcription"], slots: 1, models: [], version: "1" };
+  await heartbeat(api.db, { ...worker, identities: IDENTITIES });
+});
+afterAll(() => api.stop());
+
+async function upload(sha256: string, tenant = "default"): Promise<string> {
+  const { id: tenantId } = await ensureTenant(api.db, tenant);
+  const storageKey = `audio/${tenantId}/${randomBytes(8).toString("hex")}/source`;
+  const expiresAt = new Date(Date.now() + 60_000);
+  return (
+    await tenantUploads(api.db, tenantId).create({ state: "stored", sizeBytes: 16_000, sha256, storageKey, expiresAt })
+  ).id;
+}
+
+const newHash = () => randomBytes(32).toString("hex");
+
+interface Accepted {
+  job_id: string;
+  status: string;
+  message: string;
+}
+
+async function post(json: object, key?: string): Promise<Accepted> {
+  const response = await api.call("/api/v1/transcribe", { json, ...(key === undefined ? {} : { key }) });
+  expect(response.status).toBe(202);
+  return (await response.json()) as Accepted;
+}
+
+/** A completed job, whose result a worker with these models computed. */
+async function original(sha256: string, options = {}): Promise<string> {
+  const { job_id: id, status } = await post({ upload_id: await upload(sha256), ...options });
+  expect(status).toBe("pending");
+  const job = await claim(api.db, id);
+  await writeSegments(api.db, job, [segment(0, " one"), segment(1, " two")]);
+  const cacheKey = cacheKeyOf({ ...job, options: job.options as object }, sha256, IDENTITIES)!;
+  const outcome = { text: "one two", language: "en", languageProbability: 0.9, duration: 8, warnings: [], cacheKey };
+  expect(await completeJob(api.db, { jobId: id, epoch: job.leaseEpoch }, outcome)).toBe(true);
+  return id;
+}
+
+const read = async (id: string) => (await (await api.call(`/api/v1/jobs/${id}`)).json()) as Record<string, never>;
+
+test("an upload whose result is there is completed when it is accepted", async () => {
+  const sha256 = newHash();
+  const first = await original(sha256);
+  const hook = { webhook_url: "https://example.com/hook", webhook_events: ["job.started", "job.completed"] };
+  const accepted = await post({ upload_id: await upload(sha256), recording_id: "again", ...hook });
+  expect(accepted).toMatchObject({ status: "completed", message: expect.stringContaining("earlier") });
+  const [job, before] = [await read(accepted.job_id), await read(first)];
+  expect(job).toMatchObject({ status: "completed", progress: 100, recording_id: "again", duration: 8, attempts: 0 });
+  expect(job.result).toEqual({ ...(before.result as object), cached: true });
+  const { rows } = await api.db.pool.query(
+    "SELECT ordinal, type, data->>'status' AS status FROM job_events WHERE job_id = $1 ORDER BY 1",
+    [accepted.job_id],
+  );
+  expect(rows.map(({ type, status }) => status ?? type)).toEqual([
+    ...["pending", "processing", "segment", "segment", "completed", "completed"],
+  ]);
+  expect(rows.map(({ ordinal }) => ordinal)).toEqual([1, 2, 3, 4, 5, 6]);
+  const deliveries = await api.db.pool.query("SELECT type FROM webhook_deliveries WHERE job_id = $1 ORDER BY 1", [
+    accepted.job_id,
+  ]);
+  expect(deliveries.rows.map(({ type }) => type)).toEqual(["job.completed", "job.started"]);
+});
+
+test("equal posts with one key make one job, completed as it was", async () => {
+  const sha256 = newHash();
+  await original(sha256);
+  const json = { upload_id: await upload(sha256) };
+  const headers = { "Idempotency-Key": "cached" };
+  const answers = [];
+  for (let n = 0; n < 2; n++) {
+    answers.push(await (await api.call("/api/v1/transcribe", { json, headers })).json());
+  }
+  expect(answers[0]).toMatchObject({ status: "completed" });
+  expect(answers[1]).toEqual(answers[0]);
+});
+
+test.each<[string, object]>([
+  ["`cache: false`", { cache: false }],
+  ["another option", { beam_size: 2 }],
+  ["speakers", { diarize: true }],
+])("%s is worked on", async (_, options) => {
+  const sha256 = newHash();
+  await original(sha256);
+  expect(await post({ upload_id: await upload(sha256), ...options })).toMatchObject({ status: "pending" });
+});
+
+test("another audio, and another tenant's, are worked on", async () => {
+  const sha256 = newHash();
+  await original(sha256);
+  expect(await post({ upload_id: await upload(newHash()) })).toMatchObject({ status: "pending" });
+  const { key } = await api.makeKey(["transcribe"], { tenant: "other" });
+  expect(await post({ upload_id: await upload(sha256, "other") }, key)).toMatchObject({ status: "pending" });
+});
+
+test("what was erased answers nobody", async () => {
+  const sha256 = newHash();
+  const first = await original(sha256);
+  const copy = await post({ upload_id: await upload(sha256) });
+  expect(copy.status).toBe("completed");
+  expect((await api.call(`/api/v1/jobs/${first}`, { method: "DELETE" })).status).toBe(204);
+  expect(await post({ upload_id: await upload(sha256) })).toMatchObject({ status: "pending" });
+});
+
+test("a hit costs less than twenty milliseconds more than a plain read", async () => {
+  const sha256 = newHash();
+  const first = await original(sha256);
+  const ids = await Promise.all(Array.from({ length: 25 }, () => upload(sha256)));
+  const took = async (work: () => Promise<unknown>) => {
+    const from = performance.now();
+    await work();
+    return performance.now() - from;
+  };
+  const reads: number[] = [];
+  const hits: number[] = [];
+  for (const id of ids) {
+    reads.push(await took(() => read(first)));
+    hits.push(await took(() => post({ upload_id: id })));
+  }
+  // The least of each: what else the machine does comes on top of both.
+  expect(Math.min(...hits) - Math.min(...reads)).toBeLessThan(20);
+});
