@@ -31,8 +31,8 @@ export type FindQuote = (quote: string, nearLine: number | null) => Quote | null
  * the model named counts. Null: nobody said that.
  */
 export function indexQuotes(lines: readonly SourceLine[]): FindQuote {
-  const texts = lines.map(textOf);
-  const tokens = lines.flatMap((line, index) => tokenize(line, index, texts[index] ?? ""));
+  const texts = lines.map(({ text }) => text);
+  const tokens = lines.flatMap(tokenize);
   const places = new Map<string, number[]>();
   for (const [at, { key }] of tokens.entries()) {
     const known = places.get(key);
@@ -56,12 +56,7 @@ export function indexQuotes(lines: readonly SourceLine[]): FindQuote {
   };
 }
 
-/** Where words carry times they are what was said; offsets count in them. */
-function textOf({ text, words }: SourceLine): string {
-  return words === undefined || words.length === 0 ? text : words.map(({ word }) => word).join("");
-}
-
-function tokenize({ words, start, end }: SourceLine, line: number, text: string): Token[] {
+function tokenize({ text, words = [], start, end }: SourceLine, line: number): Token[] {
   const found = [...text.matchAll(TOKENS)].map((match) => ({
     key: fold(match[0]),
     line,
@@ -69,20 +64,11 @@ function tokenize({ words, start, end }: SourceLine, line: number, text: string)
     to: match.index + match[0].length,
     ...{ start, end },
   }));
-  if (words === undefined || words.length === 0) return found;
-  let at = 0;
-  const spans = words.map((word) => {
-    const from = at;
-    at += word.word.length;
-    return { from, to: at, word };
-  });
-  let span = 0;
-  for (const token of found) {
-    while (span + 1 < spans.length && (spans[span]?.to ?? 0) <= token.from) span += 1;
-    token.start = spans[span]?.word.start ?? start;
-    token.end = spans[span]?.word.end ?? end;
-  }
-  return found;
+  const timed = words.flatMap(({ word, ...times }) => keysOf(word).map((key) => ({ key, ...times })));
+  // What corrects a text may leave its words as they were heard; then the line's times are all that is known.
+  const same = timed.length === found.length && found.every(({ key }, at) => timed[at]?.key === key);
+  if (!same) return found;
+  return found.map((token, at) => ({ ...token, start: timed[at]?.start ?? start, end: timed[at]?.end ?? end }));
 }
 
 function keysOf(text: string): string[] {

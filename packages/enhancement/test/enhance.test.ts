@@ -186,6 +186,8 @@ describe("quotes", () => {
         { ...segment(0, " Yes, we do."), words: [word(" Yes,", 1), word(" we", 2), word(" do.", 3)] },
         { ...segment(1, " Yes, we can."), words: [word(" Yes,", 11), word(" we", 12), word(" can.", 13)] },
         segment(2, " 我们明天见。"),
+        // Corrected since its words were heard.
+        { ...segment(3, " Call Müller."), words: [word(" Call", 31), word(" Miller.", 32)] },
       ],
     });
     answer({
@@ -193,6 +195,7 @@ describe("quotes", () => {
         { text: "a", type: "other", quote: "yes we", line: 1 },
         { text: "b", type: "other", quote: "we do yes", line: null },
         { text: "c", type: "date", quote: "明天", line: 2 },
+        { text: "d", type: "person", quote: "MÜLLER", line: null },
       ],
     });
     const { outputs } = await run(["entities"], { source });
@@ -200,6 +203,7 @@ describe("quotes", () => {
       { text: "a", type: "other", quote: "Yes, we", start: 11, end: 12.5 },
       { text: "b", type: "other", quote: "we do. Yes", start: 2, end: 11.5 },
       { text: "c", type: "date", quote: "明天", start: 20, end: 28 },
+      { text: "d", type: "person", quote: "Müller", start: 30, end: 38 },
     ]);
   });
 
