@@ -54,6 +54,8 @@ export async function endToEnd({ minutes, rounds }: BenchOptions): Promise<void>
 
 async function transcribe(stack: TestStack, bytes: Uint8Array<ArrayBuffer>) {
   const form = new FormData();
+  // Each round is to be heard anew.
+  form.set("cache", "false");
   form.set("file", new Blob([bytes]), "bench.wav");
   const startedAt = performance.now();
   const answer = await stack.call("/api/v1/transcribe/upload", { method: "POST", body: form });

@@ -13,7 +13,10 @@ let box: WorkerBox;
 let files: FileServer;
 let pitch = 200;
 /** Audio that no other test has. */
-const newAudio = () => makeWav({ seconds: 2, signal: tone((pitch += 10)) });
+function newAudio(): Uint8Array {
+  pitch += 10;
+  return makeWav({ seconds: 2, signal: tone(pitch) });
+}
 beforeAll(async () => {
   box = await openWorkerBox();
   files = await startFileServer();

@@ -39,7 +39,7 @@ export async function submit(
     metadata: { synthetic: JSON.stringify(audio ? synthetic : { ...synthetic, windows, audio }) },
   };
   const body = JSON.stringify({
-    ...(said === undefined ? rehearsal : { url: stage.dialogueUrl, diarize: false }),
+    ...(said === undefined ? rehearsal : { url: stage.dialogueUrl, diarize: false, cache: false }),
     webhook_url: `${stage.receiver.url}/hook`,
     ...more,
   });

@@ -139,22 +139,6 @@ export const jobFields = {
   metadata: metadataSchema.optional(),
 } as const;
 
-/**
- * Options of the contract that this version does not carry out yet. A value that would change anything is refused by
- * name; one that asks for what happens anyway is let through.
- */
-const NOT_AVAILABLE: Partial<Record<keyof typeof jobFields, (value: never) => boolean>> = {
-};
-
-function refuseUnavailable(input: object, context: z.RefinementCtx): void {
-  for (const [field, value] of Object.entries(input)) {
-    const asksForIt = NOT_AVAILABLE[field as keyof typeof jobFields];
-    if (value !== undefined && asksForIt?.(value as never)) {
-      context.addIssue({ code: "custom", path: [field], message: "is not available in this version" });
-    }
-  }
-}
-
 type SpeakerFields = Pick<
   z.output<z.ZodObject<typeof jobFields>>,
   "diarize" | "mode" | "num_speakers" | "min_speakers" | "max_speakers"
@@ -185,7 +169,6 @@ export function checkJob(
   if ((body.url === undefined) === (body.upload_id === undefined)) {
     context.addIssue({ code: "custom", path: ["url"], message: "exactly one of `url` and `upload_id` is needed" });
   }
-  refuseUnavailable(body, context);
   checkSpeakers(body, context);
 }
 
@@ -193,10 +176,7 @@ export function checkJob(
 export const transcribeBody = z.strictObject({ ...sourceFields, ...jobFields }).superRefine(checkJob);
 
 /** Form fields of `POST /transcribe/upload`, after `readFormFields`. */
-export const uploadFields = z.strictObject(jobFields).superRefine((fields, context) => {
-  refuseUnavailable(fields, context);
-  checkSpeakers(fields, context);
-});
+export const uploadFields = z.strictObject(jobFields).superRefine(checkSpeakers);
 
 export type TranscribeBody = z.output<typeof transcribeBody>;
 export type UploadFields = z.output<typeof uploadFields>;

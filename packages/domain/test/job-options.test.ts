@@ -49,7 +49,7 @@ describe("a field's bounds", () => {
     ["suppress_tokens", [[], [-1], many(1024, 5)], [many(1025, 5), [-2], [1.5], ["a"]]],
     ["prefix", ["So", long(1024)], [long(1025)]],
     ["guards", [{}, { loops: false }, { silence: true, anomalies: false }], [{ a: true }, { loops: 1 }, "a"]],
-    ["cache", [false], ["no"]],
+    ["cache", [false, true], ["no"]],
     ["lexicon", [], [long(129)]],
     ["redact", [[]], [many(33, "a"), [long(33)]]],
     ["word_timestamps", [true, false], [1]],
@@ -126,26 +126,6 @@ test("exactly one source is needed", () => {
   expect(problems({ ...source, upload_id: "u" })).toEqual(["url: exactly one of `url` and `upload_id` is needed"]);
   expect(problems({ upload_id: "u" })).toEqual([]);
   expect(problems(source)).toEqual([]);
-});
-
-describe("options that this version does not carry out", () => {
-  test.each<[string, unknown]>([
-    ["cache", true],
-    ["lexicon", "names"],
-    ["redact", ["email"]],
-    ["enhance", { tasks: ["summary"] }],
-    ["engine", "openai"],
-    ["engine", "assemblyai"],
-  ])("%s: %j is refused by name", (field, value) => {
-    const refusal = [`${field}: is not available in this version`];
-    expect(problems({ ...source, [field]: value })).toEqual(refusal);
-    expect(uploadFields.safeParse({ [field]: value }).error?.issues).toMatchObject([{ path: [field] }]);
-  });
-
-  test("what asks for what happens anyway is let through", () => {
-    const harmless = { mode: "mono", cache: false };
-    expect(problems({ ...source, ...harmless, redact: [], diarize: false, channels: "mix" })).toEqual([]);
-  });
 });
 
 describe("how many speak", () => {

@@ -33,7 +33,7 @@ export function accepted({ config }: Api, job: JobRow) {
 
 /** Wakes whoever has to do with a job that was just committed: one that had its result at once waits for no worker. */
 export function pokeFor({ dispatcher }: Pick<Api, "dispatcher">, { status }: JobRow): void {
-  if (status === "pending") return dispatcher.poke("transcription");
-  dispatcher.poke("webhooks");
-  dispatcher.poke("enhancement");
+  for (const kind of status === "pending" ? (["transcription"] as const) : (["webhooks", "enhancement"] as const)) {
+    dispatcher.poke(kind);
+  }
 }
