@@ -121,7 +121,7 @@ const MATRIX: Record<string, Verdict> = {
     ),
   ],
   getParagraphs: [get(({ job }) => `/api/v1/jobs/${job}/paragraphs`)],
-  search: [get(({ page }) => `/api/v1/search?q=theirs&cursor=${page}`)],
+  search: [get(({ page }) => `/api/v1/search?q=alone&cursor=${page}`)],
   createLexicon: "takes no id",
   listLexicons: "takes no id",
   getLexicon: [get(({ lexicon }) => `/api/v1/lexicons/${lexicon}`)],
@@ -196,6 +196,25 @@ const MATRIX: Record<string, Verdict> = {
   openaiTranslation: "takes no id",
   openaiModels: "takes no id",
   deepgramListen: "takes no id",
+  assemblyaiUpload: "takes no id",
+  assemblyaiCreate: [
+    send(
+      "POST",
+      () => "/assemblyai/v2/transcript",
+      ({ upload }) => ({ audio_url: `http://any/assemblyai/v2/upload/${upload}` }),
+    ),
+  ],
+  assemblyaiList: [
+    get(({ job }) => `/assemblyai/v2/transcript?before_id=${job}`),
+    get(({ job }) => `/assemblyai/v2/transcript?after_id=${job}`),
+  ],
+  assemblyaiGet: [get(({ job }) => `/assemblyai/v2/transcript/${job}`)],
+  assemblyaiDelete: [send("DELETE", ({ job }) => `/assemblyai/v2/transcript/${job}`)],
+  assemblyaiSentences: [get(({ job }) => `/assemblyai/v2/transcript/${job}/sentences`)],
+  assemblyaiParagraphs: [get(({ job }) => `/assemblyai/v2/transcript/${job}/paragraphs`)],
+  assemblyaiSrt: [get(({ job }) => `/assemblyai/v2/transcript/${job}/srt`)],
+  assemblyaiVtt: [get(({ job }) => `/assemblyai/v2/transcript/${job}/vtt`)],
+  assemblyaiWordSearch: [get(({ job }) => `/assemblyai/v2/transcript/${job}/word-search?words=a`)],
   openaiModel: [get(() => "/v1/models/none")],
 };
 
@@ -220,7 +239,7 @@ beforeAll(async () => {
   };
   const url = { url: "https://example.com/a.wav", webhook_url: "https://example.com/hook" };
   const [done, failed] = [await call(url), await call(url, { "Idempotency-Key": "shared" })];
-  await finish(api.db, done, [segment(0, "theirs alone"), segment(1, "theirs again")]);
+  await finish(api.db, done, [segment(0, "theirs alone"), segment(1, "alone once more")]);
   await claim(api.db, failed);
   await tenantJobs(api.db, tenantId).cancel(failed);
   const upload = await tenantUploads(api.db, tenantId).create({
@@ -228,7 +247,7 @@ beforeAll(async () => {
     expiresAt: new Date(Date.now() + 3_600_000),
   });
   await api.call("/api/v1/lexicons", { json: { name: "theirs", hotwords: ["theirs"] }, key: theirKey });
-  const found = await (await api.call("/api/v1/search?q=theirs&limit=1", { key: theirKey })).json();
+  const found = await (await api.call("/api/v1/search?q=alone&limit=1", { key: theirKey })).json();
   const page = await (await api.call("/api/v1/jobs?limit=1", { key: theirKey })).json();
   const [row] = (await api.db.pool.query("SELECT id, endpoint_id FROM webhook_deliveries WHERE job_id = $1", [done]))
     .rows;

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { audit, tenantBatches, tenantEnhancements, tenantJobs } from "@scribe/database";
+import { tenantBatches, tenantEnhancements, tenantJobs } from "@scribe/database";
 import { isUuid, JOB_STATUSES, RequestError, safeText } from "@scribe/domain";
 import { z } from "zod";
-import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema } from "../openapi/schemas.ts";
 import { jobSchema, toJobView } from "./job-view.ts";
@@ -10,6 +9,7 @@ import type { Caller } from "./middleware/authenticate.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 import { queryFlag, queryInt, queryTime } from "./query-types.ts";
 import { sendJson } from "./send-json.ts";
+import { stopJob, stopOrErase } from "./stop-job.ts";
 
 const jobList = answerSchema("JobList", z.object({ data: z.array(jobSchema), next_cursor: z.string().nullable() }));
 
@@ -92,7 +92,7 @@ export const cancelJob = defineRoute({
   handle:
     (api) =>
     async ({ response, caller, params }) => {
-      const { outcome, job } = await cancel(api, caller, idFrom(params, "job"));
+      const { outcome, job } = await stopJob(api, caller, idFrom(params, "job"));
       sendJson(response, outcome === "cancelled" ? 202 : 200, toJobView(job));
     },
 });
@@ -112,39 +112,11 @@ export const deleteJob = defineRoute({
   handle:
     (api) =>
     async ({ request, response, caller, params }) => {
-      const id = idFrom(params, "job");
-      const jobs = tenantJobs(api.db, caller.tenantId);
-      let erased = await jobs.erase(id);
-      if (erased === "live") {
-        const { outcome, job } = await cancel(api, caller, id);
-        if (outcome === "cancelled") return sendJson(response, 202, toJobView(job));
-        // It ended between the two: now it can be erased.
-        erased = await jobs.erase(id);
-      }
-      if (erased === null || erased === "live") throw notFound("job");
-      await audit(api.db, {
-        tenantId: caller.tenantId,
-        actor: caller.publicId,
-        action: "job.erased",
-        target: id,
-        address: request.ip,
-      });
-      for (const key of erased.audioKeys) await api.storage.remove(key);
+      const stopped = await stopOrErase(api, caller, idFrom(params, "job"), request.ip);
+      if (stopped) return sendJson(response, 202, toJobView(stopped));
       response.status(204).end();
     },
 });
-
-async function cancel({ db, notifications, dispatcher, log }: Api, { tenantId }: Caller, id: string) {
-  const result = await tenantJobs(db, tenantId).cancel(id);
-  if (!result) throw notFound("job");
-  if (result.outcome === "cancelled") {
-    notifications.publishEvents(id);
-    dispatcher.poke("webhooks");
-    // The job has ended already; that the worker is told at once only frees its slot sooner than its next write would.
-    await notifications.publishCancel(id).catch((error) => log.warn({ err: error, job: id }, "no worker was told"));
-  }
-  return result;
-}
 
 /** Where a page ended, bound to the tenant: somebody else's is unknown here. */
 function writeCursor(job: { createdAt: Date; id: string }, caller: Caller): string {

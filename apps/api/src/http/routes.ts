@@ -13,6 +13,7 @@ import { refresh } from "./auth-refresh.ts";
 import { register } from "./auth-register.ts";
 import { getBatchResults } from "./batch-results.ts";
 import { cancelBatch, deleteBatch, getBatch, listBatches, postBatch } from "./batches.ts";
+import { assemblyaiRoutes } from "./compat/assemblyai/index.ts";
 import { deepgramRoutes } from "./compat/deepgram/index.ts";
 import { openaiRoutes } from "./compat/openai/index.ts";
 import { docs, docsScript } from "./docs.ts";
@@ -133,4 +134,5 @@ export const routes: readonly Route[] = [
   docsScript,
   ...openaiRoutes,
   ...deepgramRoutes,
+  ...assemblyaiRoutes,
 ];

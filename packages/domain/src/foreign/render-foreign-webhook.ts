@@ -1,4 +1,5 @@
 import type { Transcript } from "../transcript.ts";
+import { renderAssemblyaiWebhook } from "./assemblyai.ts";
 import { renderDeepgramCallback } from "./deepgram.ts";
 import type { ForeignJob, WebhookFormat } from "./front-door.ts";
 
@@ -7,7 +8,7 @@ type Render = (job: ForeignJob, transcript: Transcript | null) => string | null;
 const RENDERERS: Record<Exclude<WebhookFormat, "standard">, Render> = {
   deepgram: renderDeepgramCallback,
   legacy: () => null,
-  assemblyai: () => null,
+  assemblyai: renderAssemblyaiWebhook,
   runpod: () => null,
 };
 

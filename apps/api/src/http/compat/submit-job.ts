@@ -5,6 +5,7 @@ import type { Api } from "../../api.ts";
 import { audioSecondsOfUpload, createEstimate, type EstimateAudioSeconds } from "../audio-seconds.ts";
 import { invalidInput } from "../invalid-input.ts";
 import type { Caller } from "../middleware/authenticate.ts";
+import { openSource } from "../open-source.ts";
 import { checkUrl, type PreparedJob, prepareJob } from "../prepare-job.ts";
 import type { ReceivedAudio } from "./receive-audio.ts";
 
@@ -55,21 +56,30 @@ export async function submitAudio(
   }
 }
 
-/** Makes a job of an address, or finds an equal one that is under way. */
-export function createSubmitUrl(api: Api) {
+export interface NamedSource {
+  url?: string | undefined;
+  upload_id?: string | undefined;
+}
+
+/**
+ * Makes jobs of addresses and of uploads that are here already; with `attach`, an equal one of an address that is under
+ * way takes the new one's place.
+ *
+ * @throws RequestError `url_not_allowed`, `not_found`; AllowanceExceeded
+ */
+export function createSubmit(api: Api) {
   const estimate: EstimateAudioSeconds = createEstimate();
   return async (
     caller: Caller,
     job: PreparedJob,
-    { url, field, attach }: { url: string; field: string; attach: boolean },
+    { source, field, attach = false }: { source: NamedSource; field: string; attach?: boolean },
   ): Promise<JobRow> => {
-    checkUrl(api, field, url);
+    if (source.url !== undefined) checkUrl(api, field, source.url);
     const jobs = tenantJobs(api.db, caller.tenantId);
-    const equal = attach ? await jobs.findEqual({ ...job, url }) : null;
+    const equal = attach && source.url !== undefined ? await jobs.findEqual({ ...job, url: source.url }) : null;
     if (equal) return equal;
-    const audioSeconds = await estimate(caller.tenantId, jobs);
-    const created = await jobs.create({ ...job, source: { kind: "url", url }, audioSeconds });
-    api.metrics.jobsAccepted.inc({ source: "url" });
+    const created = await jobs.create({ ...job, ...(await openSource(api, caller, source, estimate)) });
+    api.metrics.jobsAccepted.inc({ source: created.source.kind });
     api.dispatcher.poke("transcription");
     return created;
   };

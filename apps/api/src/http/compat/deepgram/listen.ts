@@ -11,7 +11,7 @@ import { sendJson } from "../../send-json.ts";
 import { answerWhenDone } from "../answer-when-done.ts";
 import { tellIgnored } from "../ignored-fields.ts";
 import { receiveBytes } from "../receive-audio.ts";
-import { checkedJob, createSubmitUrl, submitAudio } from "../submit-job.ts";
+import { checkedJob, createSubmit, submitAudio } from "../submit-job.ts";
 import { type DeepgramRequest, readDeepgramQuery } from "./read-query.ts";
 
 const urlBody = z.looseObject({ url: httpUrl });
@@ -36,7 +36,7 @@ export const deepgramListen = defineRoute({
     },
   },
   handle: (api) => {
-    const submitUrl = createSubmitUrl(api);
+    const submitSource = createSubmit(api);
     return async ({ request, response, caller }) => {
       const asked = readDeepgramQuery(api, request);
       const job = prepare(api, caller, request, asked);
@@ -60,7 +60,7 @@ export const deepgramListen = defineRoute({
         }
         const limits = { maxBytes: api.config.limits.MAX_BODY_BYTES, waitMs: api.waits.bodyMs };
         const { url } = await readJson(request, urlBody, limits);
-        return await submitUrl(caller, job, { url, field: "url", attach });
+        return await submitSource(caller, job, { source: { url }, field: "url", attach });
       }
     };
   },
