@@ -7,7 +7,9 @@ import { endToEnd } from "./end-to-end.ts";
 import { http } from "./http/http.ts";
 import { describeMachine } from "./machine.ts";
 import { queue } from "./queue/queue.ts";
+import { redaction } from "./redaction/redaction.ts";
 import { scale } from "./scale/scale.ts";
+import { search } from "./search/search.ts";
 import { storage } from "./storage/storage.ts";
 
 /** One measurement: prints its table, and what it compares with. */
@@ -28,6 +30,8 @@ export interface BenchOptions {
   megabytes: number;
   /** Of a round of `queue`. */
   jobs: number;
+  /** Of a tenant of `search`. */
+  segments: number;
 }
 
 const BENCHES: Record<string, Bench> = {
@@ -41,6 +45,11 @@ const BENCHES: Record<string, Bench> = {
     run: queue,
   },
   diarization: { what: "who speaks when, on recordings with references (SCRIBE_TEST_AUDIO)", run: diarization },
+  redaction: { what: "what is personal in 500 sentences: precision and recall by type", run: redaction },
+  search: {
+    what: "questions over 100,000 segments next to the same without the index (--segments 100000)",
+    run: search,
+  },
   storage: {
     what: "a large object through each store and back: pace, and memory of the client (--megabytes 1024)",
     run: storage,
@@ -69,6 +78,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string" },
     megabytes: { type: "string", default: "1024" },
     jobs: { type: "string", default: "1000" },
+    segments: { type: "string", default: "100000" },
   },
 });
 
@@ -88,6 +98,7 @@ if (values.list) {
       seconds: Number(values.seconds),
       connections: Number(values.connections),
       jobs: Number(values.jobs),
+      segments: Number(values.segments),
       megabytes: Number(values.megabytes),
       rounds: Number(values.rounds ?? (name === "end-to-end" || name === "queue" ? 3 : 5)),
     });

@@ -15,7 +15,7 @@ export async function indexTranscript(
   const config = searchConfig(job.language);
   await client.query(
     `INSERT INTO search_segments (job_id, index, tenant_id, config, terms)
-     SELECT job_id, index, $2, $3, to_tsvector($3::regconfig, left(text, ${LONGEST_TEXT}))
+     SELECT job_id, index, $2::uuid, $3::text, to_tsvector($3::text::regconfig, left(text, ${LONGEST_TEXT}))
        || array_to_tsvector(ARRAY['tenant/' || $2::uuid::text, 'config/' || $3::text])
      FROM segments WHERE job_id = $1 AND text <> ''`,
     [job.id, job.tenantId, config],
