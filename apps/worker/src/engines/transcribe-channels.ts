@@ -48,7 +48,8 @@ async function* transcribeEach(
     const { index, audio } = channels[at]!;
     const own: Language = { ...NOT_HEARD, ...languages[at] };
     let startedAgain = false;
-    for await (const event of engine.transcribe({ ...request, audio, resume: place.engine }, signal)) {
+    const asked = { ...request, audio, options: { ...request.options, diarize: false }, resume: place.engine };
+    for await (const event of engine.transcribe(asked, signal)) {
       if (event.type === "restart") {
         yield event;
         // The channels before were heard by the same model, or with the same options, as this one was: by others.

@@ -3,7 +3,9 @@ import { decodeStates } from "../../src/diarize/gaussian/decode-states.ts";
 import { diarizeByGaussians } from "../../src/diarize/gaussian/diarize-by-gaussians.ts";
 import { FrameStatistics } from "../../src/diarize/gaussian/frame-statistics.ts";
 import { seededRandom, trainMixture } from "../../src/diarize/gaussian/gaussian-mixture.ts";
+import { joinAlike } from "../../src/diarize/gaussian/join-alike.ts";
 import { mergeSpeakers } from "../../src/diarize/gaussian/merge-speakers.ts";
+import { SpeechFrames } from "../../src/diarize/gaussian/speech-frames.ts";
 import { orderTurns } from "../../src/diarize/turns.ts";
 import { sourceOf, voices } from "./voices.ts";
 
@@ -175,5 +177,33 @@ describe("telling voices apart", () => {
       0.5,
     );
     expect(long.map(({ speaker }) => speaker)).toEqual(Array.from({ length: repeats * 4 }, (_, i) => i % 2));
+  });
+});
+
+describe("speakers whose voices are alike", () => {
+  // A voice in eight pieces, then another: labelled as three, the first voice's halves apart.
+  const { samples, turns } = voices([0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1], 3);
+  const openFrames = () =>
+    new SpeechFrames(
+      sourceOf(samples),
+      turns.map(({ start, end }) => ({ start, end })),
+      600,
+    );
+  const labelled = (frames: SpeechFrames) =>
+    Uint8Array.from({ length: frames.count }, (_, i) => Math.floor((3 * i) / frames.count));
+
+  test("are joined, others are not", async () => {
+    const frames = openFrames();
+    const labels = labelled(frames);
+    expect(await joinAlike(frames, labels, 1, new AbortController().signal)).toBe(true);
+    expect(new Set(labels)).toEqual(new Set([0, 2]));
+    expect(await joinAlike(frames, labels, 1, new AbortController().signal)).toBe(false);
+  });
+
+  test("stay apart where so many are known to be there", async () => {
+    const frames = openFrames();
+    const labels = labelled(frames);
+    expect(await joinAlike(frames, labels, 3, new AbortController().signal)).toBe(false);
+    expect(new Set(labels)).toEqual(new Set([0, 1, 2]));
   });
 });

@@ -2,6 +2,7 @@ import { CEPSTRA } from "../features/cepstra.ts";
 import type { SampleSource, Span, SpeakerBounds, SpeakerTurn } from "../turns.ts";
 import { findChanges, type Piece } from "./find-changes.ts";
 import { FrameStatistics } from "./frame-statistics.ts";
+import { joinAlike } from "./join-alike.ts";
 import { mergeSpeakers } from "./merge-speakers.ts";
 import { resegment } from "./resegment.ts";
 import type { Chunk } from "./speech-frames.ts";
@@ -25,7 +26,7 @@ export type GaussianOptions = {
 /**
  * Who speaks when, without any trained model: speech is cut where its spectrum changes, the pieces are joined while one
  * full-covariance Gaussian explains them as well as two, and the borders move to where mixtures of each speaker's frames
- * put them. Files beyond ten minutes: each chunk first, then what was found in all. One speaker at a time.
+ * put them; whose mixtures are then alike are one. Files beyond ten minutes: each chunk first, then what was found in all. One speaker at a time.
  */
 export async function diarizeByGaussians(
   source: SampleSource,
@@ -39,7 +40,10 @@ export async function diarizeByGaussians(
   const labels = new Uint8Array(frames.count);
   if (bounds.maxSpeakers > 1) {
     await labelFrames(frames, labels, bounds, signal, (share) => progress(0.4 * share));
-    await resegment(frames, labels, signal, (share) => progress(0.4 + 0.6 * share));
+    await resegment(frames, labels, signal, (share) => progress(0.4 + 0.3 * share));
+    if (await joinAlike(frames, labels, bounds.minSpeakers, signal)) {
+      await resegment(frames, labels, signal, (share) => progress(0.7 + 0.3 * share));
+    }
   }
   return padTurns(turnsOf(frames, labels), source.sampleCount / 16_000);
 }

@@ -28,7 +28,7 @@ export async function resegment(
     const samples = await sampleSpeakers(frames, labels, signal);
     const speakers = [...samples.keys()];
     if (speakers.length < 2) return;
-    const mixtures = speakers.map((speaker) => learn(samples.get(speaker)!, round));
+    const mixtures = speakers.map((speaker) => learnMixture(samples.get(speaker)!, round));
     let moved = 0;
     for (const chunk of frames.chunks) {
       signal.throwIfAborted();
@@ -49,7 +49,8 @@ export async function resegment(
   }
 }
 
-function learn(features: Float32Array, round: number): GaussianMixture {
+/** A mixture of somebody's frames, larger where there are more of them. */
+export function learnMixture(features: Float32Array, round: number): GaussianMixture {
   const components = Math.floor(features.length / CEPSTRA / FRAMES_PER_COMPONENT);
   return trainMixture(features, CEPSTRA, {
     components: Math.max(1, Math.min(MOST_COMPONENTS, components)),
@@ -70,7 +71,7 @@ function scoreFrames(features: Float32Array, mixtures: readonly GaussianMixture[
 }
 
 /** Each speaker's frames, every so many, so that none has more than a minute of them. */
-async function sampleSpeakers(frames: SpeechFrames, labels: Uint8Array, signal: AbortSignal) {
+export async function sampleSpeakers(frames: SpeechFrames, labels: Uint8Array, signal: AbortSignal) {
   const counts = new Map<number, number>();
   for (const speaker of labels) counts.set(speaker, (counts.get(speaker) ?? 0) + 1);
   const stride = (speaker: number) => Math.ceil(counts.get(speaker)! / FRAMES_PER_SPEAKER);
