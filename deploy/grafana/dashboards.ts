@@ -262,6 +262,15 @@ const WORKERS: Dashboard = {
       ],
     },
     {
+      title: "Shared batches",
+      what: "Share of a batch's rows that runs of decoding use",
+      unit: "percentunit",
+      series: one(
+        "sum by (instance) (rate(scribe_worker_batch_occupancy_sum[5m])) / sum by (instance) (rate(scribe_worker_batch_occupancy_count[5m]))",
+        "{{instance}}",
+      ),
+    },
+    {
       title: "GPU use",
       what: "As nvidia-smi says",
       unit: "percentunit",

@@ -47,6 +47,13 @@ describe("a model is opened", () => {
     expect(otherwise).toHaveLength(1);
   });
 
+  test("not at all where its safetensors are damaged and there is no export", async () => {
+    rmSync(join(copy, "onnx"), { recursive: true });
+    truncateSync(join(copy, "model.safetensors"), 1_000_000);
+    await expect(open(["cpu"])).rejects.toMatchObject({ code: "invalid_model" });
+    expect(readdirSync(join(folder, "graphs"))).toEqual([]);
+  });
+
   test("from a quantized export where only that is there, but not in place of a half of another", async () => {
     rmSync(join(copy, "model.safetensors"));
     rmSync(join(copy, "onnx/encoder_model.onnx"));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { countOccupancy } from "../src/runtime/count-occupancy.ts";
 import { SharedModel } from "../src/runtime/shared-model.ts";
 import type { DecoderBatch, DecoderRow } from "../src/sessions/decoder-batch.ts";
 import type { WhisperModel } from "../src/sessions/whisper-model.ts";
@@ -88,7 +89,8 @@ function scripted({ maxBatch = 4, advances = true, fail = (_operation: string, _
     },
     async close() {},
   };
-  return { shared: new SharedModel(model), log };
+  const runs: [rows: number, width: number][] = [];
+  return { shared: new SharedModel(model, (...run) => runs.push(run)), log, runs };
 }
 
 const request = (more: Partial<DecodeRequest> = {}): DecodeRequest => ({
@@ -136,6 +138,55 @@ describe("a model that requests share", () => {
     const before = log.indexOf("encode 37");
     expect(log.slice(0, before).filter((line) => line.startsWith("encode")).length).toBeLessThanOrEqual(3);
     await Promise.all(windows);
+  });
+
+  test("gives tenants equal shares, whoever has more requests, and what is urgent comes first", async () => {
+    const { shared, log } = scripted({ maxBatch: 2 });
+    const texts = (from: number) => [0, 1, 2].map((i) => 100 + 10 * i + from);
+    const many = [1, 2, 3].map((digit) => shared.lane(`many-${digit}`, { tenant: "many", priority: 2 }));
+    const one = shared.lane("one", { tenant: "one", priority: 2 });
+    const urgent = shared.lane("urgent", { tenant: "many", priority: 1 });
+    const late = shared.lane("late", { tenant: "late", priority: 3 });
+    await Promise.all([
+      hear(late, 109),
+      ...many.flatMap((lane, i) => texts(i + 1).map((text) => hear(lane, text))),
+      ...texts(7).map((text) => hear(one, text)),
+      hear(urgent, 108),
+    ]);
+    const digits = log.filter((line) => line.startsWith("encode")).map((line) => Number(line.at(-1)));
+    expect(digits[0]).toBe(8);
+    expect(digits.at(-1)).toBe(9);
+    // The tenant with one request has as many turns as the one with three.
+    const turns = digits.slice(1, 7);
+    expect(turns.filter((digit) => digit === 7)).toHaveLength(3);
+    expect(new Set(turns).size).toBe(4);
+    expect(digits).toHaveLength(14);
+  });
+
+  test("says how full its runs are", async () => {
+    const { shared, runs } = scripted({ maxBatch: 4 });
+    const lane = shared.lane("a");
+    await Promise.all([305, 305, 305].map((text) => hear(lane, text)));
+    expect(runs).toContainEqual([3, 4]);
+    const told: unknown[] = [];
+    let now = 0;
+    const occupancy = countOccupancy(
+      (shares) => told.push(shares),
+      () => now,
+    );
+    for (const rows of [1, 2, 2]) occupancy.count(rows, 4);
+    expect(told).toEqual([]);
+    now = 1000;
+    occupancy.count(4, 4);
+    expect(told).toEqual([
+      [
+        [0.25, 1],
+        [0.5, 2],
+        [1, 1],
+      ],
+    ]);
+    occupancy.tell();
+    expect(told).toHaveLength(1);
   });
 
   test("drops the rows of a cancelled request, and the others do not notice", async () => {

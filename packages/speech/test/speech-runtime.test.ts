@@ -165,6 +165,17 @@ describe("a transcription", () => {
   });
 });
 
+test("a checkpoint of another computation is left aside, and that is said", async () => {
+  const { windows, segments } = await transcribe();
+  const [{ checkpoint }] = windows;
+  expect(checkpoint.computation).toBe("cpu/fp32/export");
+  const again = await transcribe({}, { resume: { ...checkpoint, computation: "cpu/int8/compiled" } });
+  expect(again.events.map(({ type }) => type)).toContain("restart");
+  expect(again.segments).toEqual(segments);
+  const same = await transcribe({}, { resume: checkpoint });
+  expect(same.events.map(({ type }) => type)).not.toContain("restart");
+});
+
 describe("requests beside each other", () => {
   test("take turns by windows, and each gets the text that it gets alone", async () => {
     const alone = await transcribe({}, { pcmPath: long });
@@ -307,6 +318,44 @@ describe("the child", () => {
       await collect(own.transcribe(request(), never));
       expect(await exit).toMatchObject({ reason: "it was idle", requests: [] });
       expect((await collect(own.transcribe(request(), never))).text).toContain("coffee");
+    });
+  });
+
+  test("that has unloaded a model for another ends when nobody needs it, and gives the memory back", async () => {
+    const other = join(folder, "another");
+    await cp(NANO, other, { recursive: true });
+    await withRuntime({ modelMemoryBytes: 1 }, async (own) => {
+      const exit = nextExit(own);
+      const both = [request(), request({}, { model: other })].map((asked) => collect(own.transcribe(asked, never)));
+      for (const { text } of await Promise.all(both)) expect(text).toContain("coffee");
+      expect(await exit).toMatchObject({ reason: "it gave a model's memory back", requests: [] });
+      expect((await collect(own.transcribe(request(), never))).text).toContain("coffee");
+      expect(own.health().childStarts).toBe(2);
+    });
+  });
+
+  test("loads a model ahead of time, compiles it once, and tells how full its runs are", async () => {
+    const messages: string[] = [];
+    const shares: number[] = [];
+    const graphs = { cacheFolder: join(folder, "graphs"), precision: "auto" as const };
+    const settings: Partial<SpeechRuntimeSettings> = {
+      graphs,
+      onRuns: (runs) => shares.push(...runs.map(([share]) => share)),
+      log: ({ message }) => messages.push(message),
+    };
+    await withRuntime(settings, async (own) => {
+      own.preload(join(folder, "nowhere"));
+      own.preload(NANO);
+      for (let tries = 0; own.health().operation !== "load" && tries < 200; tries++) await sleep(50);
+      for (let tries = 0; own.health().operation === "load" && tries < 600; tries++) await sleep(50);
+      expect(messages).toEqual(["A model could not be loaded ahead of time"]);
+      const { events, text } = await collect(own.transcribe(request(), never));
+      expect(text).toContain("coffee");
+      expect(events).toContainEqual({ type: "model", computation: "cpu/fp32/compiled" });
+      expect(events).not.toContainEqual(expect.objectContaining({ operation: "load" }));
+      for (let tries = 0; shares.length === 0 && tries < 100; tries++) await sleep(50);
+      for (const share of shares) expect(share).toBeGreaterThan(0);
+      expect(own.health().childStarts).toBe(1);
     });
   });
 

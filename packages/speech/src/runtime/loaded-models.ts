@@ -69,6 +69,7 @@ export class LoadedModels {
 
   /** The model of a folder, loaded where it is not; release it after use. Throws `model_unavailable`, `invalid_model`. */
   async hold(folder: string, key: string, signal?: AbortSignal): Promise<HeldModel> {
+    signal?.throwIfAborted();
     const known = this.#entries.get(folder);
     const entry = known ?? (await this.#inLine(() => this.#begin(folder, key, signal)));
     entry.users++;
@@ -99,6 +100,7 @@ export class LoadedModels {
   }
 
   async #begin(folder: string, key: string, signal: AbortSignal | undefined): Promise<Entry> {
+    signal?.throwIfAborted();
     const before = this.#entries.get(folder);
     if (before) return before;
     const model = await readModelFolder(folder);

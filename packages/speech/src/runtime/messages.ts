@@ -2,7 +2,7 @@ import type { GraphSettings } from "../sessions/open-whisper-model.ts";
 import type { SpeechErrorMessage } from "../speech-error.ts";
 import type { SpeechCheckpoint, SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
-import type { Standing } from "./shared-model.ts";
+import type { Standing } from "./fair-shares.ts";
 import type { SpeechLogEntry } from "./speech-runtime.ts";
 
 /** What the session thread needs to know before its first request. */

@@ -6,15 +6,10 @@ import { searchBeams } from "../whisper/beam-search.ts";
 import type { ChooseToken } from "../whisper/choose-token.ts";
 import { logSumExp } from "../whisper/log-softmax.ts";
 import type { BeamSettings, DecodeRequest, EncodedWindow, RawText, WindowDecoder } from "../whisper/window-decoder.ts";
-
-/** Whose request it is, and how urgent: lower first. */
-export type Standing = { tenant?: string | undefined; priority?: number | undefined };
+import { FairShares, type Lane, type Standing } from "./fair-shares.ts";
 
 /** Told of each run of decoding: its rows, and how many there could have been. */
 export type RunOfRows = (rows: number, width: number) => void;
-
-/** One request among those that share a model. `held` are its windows under way. */
-type Lane = { readonly key: string; readonly order: number; readonly standing: Standing; held: number };
 
 type Task<Result> = {
   lane: Lane;
@@ -51,16 +46,13 @@ const ROUNDS = 8;
 export class SharedModel {
   readonly #model: WhisperModel;
   readonly #onRun: RunOfRows;
-  /** Windows under way, by tenant. */
-  readonly #tenants = new Map<string | undefined, number>();
+  readonly #shares = new FairShares();
   #width: number;
   #encoding: EncodeTask[] = [];
   #decoding: DecodeTask[] = [];
   #solo: SoloTask[] = [];
   #running: Running[] = [];
   #batches: { advancing?: DecoderBatch; stepping?: DecoderBatch } = {};
-  #held = 0;
-  #lanes = 0;
   #busy = false;
   /** Key of the request whose run is under way. */
   current = "";
@@ -78,7 +70,7 @@ export class SharedModel {
 
   /** The model as one request sees it. */
   lane(key: string, standing: Standing = {}): WindowDecoder {
-    const lane: Lane = { key, order: this.#lanes++, standing, held: 0 };
+    const lane = this.#shares.enter(key, standing);
     const shared = this;
     const model = this.#model;
     const alone = <Result>(signal: AbortSignal, run: () => Promise<Result>) =>
@@ -117,7 +109,7 @@ export class SharedModel {
       await nextTurn();
       this.#dropAborted();
       if (this.#solo.length > 0) await this.#runSolo();
-      else if (this.#encoding.length > 0 && this.#held < this.#width) await this.#encodeNext();
+      else if (this.#encoding.length > 0 && this.#shares.held < this.#width) await this.#encodeNext();
       else if (this.#decoding.length > 0 && this.#running.length < this.#width) await this.#join();
       else if (this.#running.length > 0) await this.#advance();
       else break;
@@ -142,7 +134,7 @@ export class SharedModel {
   }
 
   async #runSolo() {
-    const [task] = this.#solo.splice(this.#fairest(this.#solo), 1);
+    const [task] = this.#solo.splice(this.#shares.fairest(this.#solo), 1);
     this.current = task.lane.key;
     try {
       task.resolve((await task.run()) as never);
@@ -152,15 +144,15 @@ export class SharedModel {
   }
 
   async #encodeNext() {
-    const [task] = this.#encoding.splice(this.#fairest(this.#encoding), 1);
+    const [task] = this.#encoding.splice(this.#shares.fairest(this.#encoding), 1);
     const { lane } = task;
     this.current = lane.key;
-    this.#count(lane, 1);
+    this.#shares.take(lane);
     let released = false;
     const give = () => {
       if (released) return;
       released = true;
-      this.#count(lane, -1);
+      this.#shares.give(lane);
       // Whoever waits for room has it now.
       if (!this.#busy) void this.#work();
     };
@@ -183,7 +175,7 @@ export class SharedModel {
     const room = this.#width - this.#running.length;
     const joining: DecodeTask[] = [];
     while (joining.length < room && this.#decoding.length > 0) {
-      joining.push(...this.#decoding.splice(this.#fairest(this.#decoding), 1));
+      joining.push(...this.#decoding.splice(this.#shares.fairest(this.#decoding), 1));
     }
     this.current = joining[0].lane.key;
     this.#batches.advancing ??= this.#model.newBatch();
@@ -296,33 +288,6 @@ export class SharedModel {
   #giveUp(error: unknown, tasks: readonly DecodeTask[]) {
     if (this.#narrow(error)) this.#decoding.unshift(...tasks);
     else for (const { reject } of tasks) reject(error);
-  }
-
-  #count(lane: Lane, by: number) {
-    const { tenant } = lane.standing;
-    this.#held += by;
-    lane.held += by;
-    const held = (this.#tenants.get(tenant) ?? 0) + by;
-    if (held === 0) this.#tenants.delete(tenant);
-    else this.#tenants.set(tenant, held);
-  }
-
-  /**
-   * Index of the task to be served next: by priority; then that of the tenant, and of its requests the one, with the fewest
-   * windows under way; then of the oldest request.
-   */
-  #fairest(tasks: readonly Task<never>[]): number {
-    const rank = ({ lane }: Task<never>) => [
-      ...[lane.standing.priority ?? 0, this.#tenants.get(lane.standing.tenant) ?? 0],
-      ...[lane.held, lane.order],
-    ];
-    let [best, least] = [0, rank(tasks[0])];
-    for (let i = 1; i < tasks.length; i++) {
-      const own = rank(tasks[i]);
-      const difference = own.map((value, at) => value - least[at]).find((value) => value !== 0) ?? 0;
-      if (difference < 0) [best, least] = [i, own];
-    }
-    return best;
   }
 
   #narrow(error: unknown): boolean {
