@@ -253,6 +253,27 @@ const WORKERS: Dashboard = {
       series: one("scribe_worker_speech_resident_memory_bytes", "{{instance}}"),
     },
     {
+      title: "Enhancements",
+      what: "Attempts by outcome, and how long nine of ten took",
+      unit: "short",
+      series: [
+        ...rate("scribe_worker_enhancements_total", "outcome"),
+        ...one(
+          "histogram_quantile(0.9, sum by (le, outcome) (rate(scribe_worker_enhancement_seconds_bucket[$__rate_interval])))",
+          "p90 seconds {{outcome}}",
+        ),
+      ],
+    },
+    {
+      title: "Language model",
+      what: "Questions and tokens a second",
+      unit: "short",
+      series: [
+        ...one("sum(rate(scribe_worker_enhancement_questions_total[$__rate_interval]))", "questions"),
+        ...rate("scribe_worker_enhancement_tokens_total", "kind"),
+      ],
+    },
+    {
       title: "Models",
       what: "Loaded, and loads",
       unit: "short",

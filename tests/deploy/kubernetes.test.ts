@@ -123,12 +123,12 @@ describe.each(rendered)("%s", (_place, resources) => {
         containersOf(deployment).flatMap(({ env = [] }) =>
           env
             .filter(({ name }) => name === "WORKER_ROLES")
-            .map(({ value }): [string, Resource] => [value!, deployment]),
+            .flatMap(({ value }) => value!.split(",").map((role): [string, Resource] => [role, deployment])),
         ),
       ),
     );
-    expect([...roles.keys()].sort()).toEqual(["maintenance", "transcription", "webhooks"]);
-    for (const role of ["maintenance", "webhooks"]) {
+    expect([...roles.keys()].sort()).toEqual(["enhancement", "maintenance", "transcription", "webhooks"]);
+    for (const role of ["enhancement", "maintenance", "webhooks"]) {
       expect((roles.get(role)!.spec as { replicas: number }).replicas).toBeGreaterThanOrEqual(1);
     }
     for (const scaled of of("ScaledObject")) {

@@ -79,7 +79,7 @@ describe("a field that is wrong is named", () => {
     ["an engine that is not there", "engine", { url, engine: "openai" }],
     ["more speakers at least than at most", "min_speakers", { url, diarize: true, min_speakers: 3, max_speakers: 2 }],
     ["a guard that is no switch", "guards.loops", { url, guards: { loops: 1 } }],
-    ["an option that is not there", "lexicon", { url, lexicon: "names" }],
+    ["a lexicon that is not there", "lexicon", { url, lexicon: "names" }],
   ])("%s: %s", async (_what, path, body) => {
     const problem = await expectProblem(await api.call("/api/v1/transcribe", { json: body }), 400, "invalid_request");
     expect(paths(problem)).toContain(path);
@@ -151,7 +151,7 @@ describe("an address that is wrong", () => {
   });
 
   test("a path that is unknown is 404; what is not built yet is, too", async () => {
-    for (const path of ["/", "/api/v2/jobs", "/api/v1/job", "/api/v1/enhanced-ai"]) {
+    for (const path of ["/", "/api/v2/jobs", "/api/v1/job", "/api/v1/enhanced"]) {
       await expectProblem(await api.call(path), 404, "not_found");
     }
   });

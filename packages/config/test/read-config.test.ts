@@ -33,7 +33,7 @@ test("an empty environment is a whole configuration", () => {
   });
   expect(config.data).toMatchObject({ STORAGE_BACKEND: "local", DATABASE_URL: undefined, REDIS_URL: undefined });
   expect(config.jobs).toMatchObject({ LEASE_SECONDS: 30, MAX_ATTEMPTS: 3, DISPATCH_WINDOW: undefined });
-  expect(config.jobs.WORKER_ROLES).toEqual(["transcription", "webhooks", "maintenance"]);
+  expect(config.jobs.WORKER_ROLES).toEqual(["transcription", "webhooks", "maintenance", "enhancement"]);
   expect(config.speech).toMatchObject({ EXECUTION_PROVIDERS: ["auto"], SCRIBE_MODELS: [] });
 });
 

@@ -41,7 +41,8 @@ export function cacheKeyOf(job: CacheableJob, audioSha256: string | null, identi
   const identity = identities[identityName(engine, model)];
   const speakers = options.diarize ? identities[SPEAKERS_IDENTITY] : "none";
   if (!mayBeCached(job) || audioSha256 === null || identity === undefined || speakers === undefined) return null;
-  const { cache: _, ...decisive } = options;
+  // What is made of a transcript afterwards decides nothing about it.
+  const { cache: _, enhance: __, ...decisive } = options;
   if (decisive.language === "auto") delete decisive.language;
   const script = engine === "synthetic" ? (metadata.synthetic ?? null) : null;
   const parts = [FORM, audioSha256.trim(), engine, model, identity, speakers, sortKeys(decisive), script];
