@@ -70,6 +70,20 @@ describe("a job that asks who speaks", () => {
     expect(result!.diarization).toEqual({ method: "gaussian-bic", num_speakers: 0, turns: [] });
   });
 
+  test("is told that there is nobody in music, by the real finder", async () => {
+    const notes = [262, 330, 392, 523, 392, 330];
+    const play = (t: number) => {
+      const hertz = notes[Math.floor(t * 3) % notes.length]!;
+      return 0.2 * Math.exp(-3 * (t % (1 / 3))) * (Math.sin(6.283 * hertz * t) + 0.5 * Math.sin(12.566 * hertz * t));
+    };
+    const { outcome, row } = await run(
+      box.parts.findSpeakers,
+      { diarize: true, num_speakers: 2 },
+      makeWav({ seconds: 6, signal: play }),
+    );
+    expect([outcome, row.warnings]).toEqual(["completed", [expect.stringContaining("No speech was found")]]);
+  });
+
   test("takes 0.4 seconds of sound", async () => {
     const { outcome } = await run(
       box.parts.findSpeakers,

@@ -15,7 +15,7 @@ function main() {
   process.once("message", async (request: DiarizationRequest) => {
     try {
       const diarization = await diarizeRecording(request, (share) => void send({ type: "progress", share }));
-      await send({ type: "done", diarization });
+      await send({ type: "done", diarization, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 });
     } catch (error) {
       const { code, message } = asSpeechError(error);
       await send({ type: "failed", code, message });

@@ -39,5 +39,5 @@ export type DiarizationRequest = {
 /** What the child says: how far it is (0…1), what it found, or why it failed. */
 export type DiarizationMessage =
   | { type: "progress"; share: number }
-  | { type: "done"; diarization: Diarization }
+  | { type: "done"; diarization: Diarization; peakMemoryBytes: number }
   | { type: "failed"; code: string; message: string };

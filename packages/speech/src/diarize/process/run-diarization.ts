@@ -8,6 +8,8 @@ export type DiarizationOptions = {
   signal: AbortSignal;
   /** The share done, 0…1. */
   onProgress?: (share: number) => void;
+  /** The most memory that the process has held, told at its end. */
+  onPeakMemory?: (bytes: number) => void;
   /** A child that says nothing for this long is taken for stuck. Default 120,000. */
   silenceMs?: number;
   /** What runs instead of the real child. */
@@ -58,8 +60,10 @@ export function diarize(request: DiarizationRequest, options: DiarizationOptions
     child.on("message", (message: DiarizationMessage) => {
       listen();
       if (message.type === "progress") onProgress(message.share);
-      else if (message.type === "done") end(() => resolve(message.diarization));
-      else fail(message.code as SpeechErrorCode, message.message);
+      else if (message.type === "done") {
+        options.onPeakMemory?.(message.peakMemoryBytes);
+        end(() => resolve(message.diarization));
+      } else fail(message.code as SpeechErrorCode, message.message);
     });
     listen();
     child.send(request, (error) => error && fail("worker_crashed", `the diarization process: ${error.message}`));
