@@ -366,7 +366,8 @@ describe("what another tenant has is as if it were not there", () => {
     expect(foreign.status).toBe(404);
     // Front doors of other services tell it in those services' words.
     const { path, init } = row.ask(theirs);
-    if (doorOf(path) === null && init?.method !== "HEAD") expect(JSON.parse(foreign.body)).toMatchObject({ code: "not_found" });
+    if (doorOf(path) === null && init?.method !== "HEAD")
+      expect(JSON.parse(foreign.body)).toMatchObject({ code: "not_found" });
   });
 
   test("and nothing of it has changed", async () => {

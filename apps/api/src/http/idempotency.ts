@@ -26,7 +26,7 @@ export function refuseIdempotencyKey(request: Request): void {
   });
 }
 
-/** SHA-256 of an input, hex; the order of fields does not count. */
+/** SHA-256 of an input, hex; the order of fields does not count. Not even a hash of a provider's key is kept. */
 export function fingerprint(input: unknown): string {
   return createHash("sha256")
     .update(JSON.stringify(sortKeys(input)))
@@ -38,6 +38,7 @@ function sortKeys(value: unknown): unknown {
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(
     Object.entries(value)
+      .filter(([name]) => name !== "provider_key")
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, item]) => [key, sortKeys(item)]),
   );

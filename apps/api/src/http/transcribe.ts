@@ -40,13 +40,11 @@ export const transcribe = defineRoute({
       const setting = await readProviderSetting(api, caller, fields.engine);
       const lexicons = fields.lexicon === undefined ? undefined : await readLexicons(api, caller);
       const prepared = prepareJob(api, caller, request, fields, setting, lexicons);
-      // Not even a hash of the key is kept.
-      const { provider_key: _, ...input } = body;
       if (url !== undefined) checkUrl(api, "url", url);
       const respond = accepted.bind(null, api);
       await creating(api, caller, { route: PATH, key, respond }, response, (commit) =>
         commit(
-          () => fingerprint(input),
+          () => fingerprint(body),
           async (idempotency) => {
             const source = await openSource(api, caller, body, estimate);
             const asked = { ...prepared, ...source };

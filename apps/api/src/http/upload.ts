@@ -76,10 +76,8 @@ export const upload = defineRoute({
         let committed = false;
         try {
           const { fields, job } = prepare(stored.fields);
-          // Not even a hash of the key is kept.
-          const { provider_key: _, ...input } = fields;
           const outcome = await commit(
-            () => fingerprint({ fields: input, sha256: stored.sha256 }),
+            () => fingerprint({ fields, sha256: stored.sha256 }),
             async (idempotency) => {
               const asked = {
                 ...job,

@@ -15,8 +15,8 @@ const INSIDE = [
 /** The clients' own limits count; these end what they forget. */
 const LONGEST_MS = 24 * 3_600_000;
 
-/** An answer about ten hours of speech, with its words, is some 30 MB. */
-const MOST_BYTES = 256 * 1024 * 1024;
+/** An answer about ten hours of speech, with its words, is some 25 MB. */
+const MOST_BYTES = 64 * 1024 * 1024;
 
 /**
  * The ways to providers. An address that a tenant chose is reached like any stranger's; one of the operator's may also

@@ -55,6 +55,11 @@ export function sanitizeProviderMessage(message: string, secrets: readonly strin
   );
 }
 
+/** What a provider says was said: without what no database keeps. */
+export function cleanTranscript(text: string): string {
+  return text.replaceAll("\u0000", "").toWellFormed();
+}
+
 /** Seconds, or a date; bounded, so that no provider parks a job for days. */
 function readRetryAfter(header: string | null | undefined): number | undefined {
   if (header === null || header === undefined) return undefined;

@@ -17,7 +17,7 @@ import { nameSpeakers } from "./name-speakers.ts";
 import { openServices, type Services, uploadMs } from "./open-services.ts";
 import { type GivenTranscript, transcriptSchema } from "./transcript.ts";
 import { transcriptParams } from "./transcript-params.ts";
-import { writeSegments } from "./write-segments.ts";
+import { type Part, writeSegments } from "./write-segments.ts";
 
 export interface AssemblyaiEngineOptions {
   /** The way to the provider; reaches the access' address alone. */
@@ -102,7 +102,8 @@ export function createAssemblyaiEngine(options: AssemblyaiEngineOptions): Engine
       yield window({ transcriptId: null, segmentsDone: 0 }, range.from / RATE);
       throw failed(given, access);
     }
-    yield* write(given, state as State, range.from / RATE, request, window);
+    const part = { start: range.from / RATE, end: range.to / RATE };
+    yield* write(given, state as State, part, request, window);
   }
 
   return { name: "assemblyai", loadedModels: () => [], transcribe, close: async () => {} };
@@ -111,7 +112,7 @@ export function createAssemblyaiEngine(options: AssemblyaiEngineOptions): Engine
 function* write(
   given: GivenTranscript,
   { segmentsDone }: State,
-  offsetSeconds: number,
+  part: Part,
   { options }: EngineRequest,
   window: (state: State, processedSeconds: number) => EngineEvent & { type: "window" },
 ): Generator<EngineEvent> {
@@ -119,7 +120,7 @@ function* write(
   const languageProbability = given.language_confidence ?? null;
   if (language !== null) yield { type: "language", language, probability: languageProbability };
   const wantsWords = options.word_timestamps ?? true;
-  const segments = writeSegments(given, offsetSeconds, wantsWords);
+  const segments = writeSegments(given, part, wantsWords);
   for (let done = segmentsDone; done < segments.length; ) {
     const piece = segments.slice(done, done + SEGMENTS_A_WINDOW);
     done += piece.length;
@@ -131,7 +132,7 @@ function* write(
     language,
     languageProbability,
     ...(wantsWords && segments.length > 0 ? { wordsMethod: "provider" } : {}),
-    ...(options.diarize ? { speakers: nameSpeakers(given, offsetSeconds) } : {}),
+    ...(options.diarize ? { speakers: nameSpeakers(given, part) } : {}),
   };
 }
 

@@ -1,4 +1,7 @@
+import { cleanTranscript } from "@scribe/domain";
 import { z } from "zod";
+
+const said = z.string().transform(cleanTranscript);
 
 const timed = { start: z.number(), end: z.number() };
 
@@ -11,9 +14,7 @@ export const transcriptSchema = z.object({
   language_code: z.string().nullish(),
   language_confidence: z.number().nullish(),
   words: z
-    .array(
-      z.object({ text: z.string(), ...timed, confidence: z.number().min(0).max(1), speaker: z.string().nullish() }),
-    )
+    .array(z.object({ text: said, ...timed, confidence: z.number().min(0).max(1), speaker: z.string().nullish() }))
     .nullish(),
   utterances: z.array(z.object({ speaker: z.string(), ...timed })).nullish(),
 });

@@ -2,6 +2,12 @@ import { deflateSync } from "node:zlib";
 import type { EngineSegment, Word } from "@scribe/domain";
 import type { GivenTranscript, GivenWord } from "./transcript.ts";
 
+/** What was sent, in seconds of the whole. */
+export interface Part {
+  start: number;
+  end: number;
+}
+
 const SENTENCE_END = /[.?!…。？！]["'”’»)]?$/u;
 
 /** A pause after which something new is said; and how long a segment may be, as subtitles and readers like it. */
@@ -10,14 +16,14 @@ const LONGEST_MS = 30_000;
 
 /**
  * A transcript's words as segments: a sentence each, ended early by a long pause, another speaker, or length. Times are
- * moved by `offsetSeconds`, where the part that was sent begins. Its confidences are the words' probabilities.
+ * moved to where the part that was sent begins. Its confidences are the words' probabilities.
  */
-export function writeSegments(given: GivenTranscript, offsetSeconds: number, wantsWords: boolean): EngineSegment[] {
+export function writeSegments(given: GivenTranscript, part: Part, wantsWords: boolean): EngineSegment[] {
   return groupWords(given.words ?? []).map((group) => {
     const words = group.map((word, i): Word => {
       // Scripts without blanks come as one-letter words; a blank before each would be wrong.
       const blank = i > 0 && isUnspaced(word.text) && isUnspaced(group[i - 1]!.text) ? "" : " ";
-      const { start, end } = toSeconds(word, offsetSeconds);
+      const { start, end } = toSeconds(word, part);
       return { word: blank + word.text, start, end, probability: word.confidence };
     });
     const text = words.map(({ word }) => word).join("");
@@ -36,9 +42,10 @@ export function writeSegments(given: GivenTranscript, offsetSeconds: number, wan
   });
 }
 
-export function toSeconds({ start, end }: { start: number; end: number }, offsetSeconds: number) {
-  const from = Math.max(0, start / 1000) + offsetSeconds;
-  return { start: from, end: Math.max(from, end / 1000 + offsetSeconds) };
+/** Milliseconds of the part as seconds of the whole, held within the part. */
+export function toSeconds({ start, end }: { start: number; end: number }, part: Part): Part {
+  const held = (ms: number) => Math.min(part.end, Math.max(part.start, part.start + ms / 1000));
+  return { start: held(start), end: Math.max(held(start), held(end)) };
 }
 
 function groupWords(words: readonly GivenWord[]): GivenWord[][] {

@@ -1,8 +1,11 @@
+import { cleanTranscript } from "@scribe/domain";
 import { z } from "zod";
+
+const said = z.string().transform(cleanTranscript);
 
 /** What is read of the three forms of an answer; servers differ in what they leave out. */
 export const answerSchema = z.object({
-  text: z.string(),
+  text: said,
   language: z.string().nullish(),
   duration: z.number().nullish(),
   segments: z
@@ -10,7 +13,7 @@ export const answerSchema = z.object({
       z.object({
         start: z.number(),
         end: z.number(),
-        text: z.string(),
+        text: said,
         avg_logprob: z.number().nullish(),
         no_speech_prob: z.number().nullish(),
         compression_ratio: z.number().nullish(),
@@ -22,7 +25,7 @@ export const answerSchema = z.object({
   words: z
     .array(
       z.object({
-        word: z.string(),
+        word: said,
         start: z.number(),
         end: z.number(),
         probability: z.number().min(0).max(1).nullish(),

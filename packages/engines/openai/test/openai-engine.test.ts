@@ -247,3 +247,16 @@ describe("failures", () => {
     expect(performance.now() - startedAt).toBeLessThan(1500);
   });
 });
+
+test("what no database keeps is taken out of an answer, and times are held within the part", async () => {
+  const odd = await startOpenaiStandIn({
+    key: KEY,
+    hear: () => [{ word: "a\u0000b\ud800", start: -5, end: 1e9 }],
+  });
+  const access = { apiKey: KEY, baseUrl: odd.baseUrl, addressBy: "tenant" as const };
+  const { segments } = await run(makeEngine(), requestOf(await record(3), { access }));
+  await odd.stop();
+  expect(segments).toMatchObject([
+    { text: " ab\ufffd", start: 0, end: 3, words: [{ word: " ab\ufffd", start: 0, end: 3 }] },
+  ]);
+});
