@@ -84,7 +84,7 @@ export type { JobRow, JobSource } from "./jobs/job-row.ts";
 export { type Idempotency, IdempotencyBusy, IdempotencyRace, type KeptAnswer } from "./jobs/once.ts";
 export { readSegments, readTranscript } from "./jobs/read-transcript.ts";
 export { NotRetryable, type RetryOptions } from "./jobs/retry-job.ts";
-export { type JobFilter, type QueuePosition, type TenantJobs, tenantJobs } from "./jobs/tenant-jobs.ts";
+export { type JobCounts, type JobFilter, type QueuePosition, type TenantJobs, tenantJobs } from "./jobs/tenant-jobs.ts";
 export type { JobEventRow } from "./jobs/write-events.ts";
 export { type LexiconRow, type LexiconVersion, tenantLexicons } from "./lexicons/lexicons.ts";
 export { type Claimed, claimJob, type Lease, MAX_CRASHES } from "./lifecycle/claim-job.ts";
@@ -145,6 +145,12 @@ export {
 export { countHit, findKeyCounting, forgetHits, type Hit } from "./tenants/rate-hits.ts";
 export { ENCRYPTED_COLUMNS, rotateSecrets } from "./tenants/rotate-secrets.ts";
 export { ensureTenant, rotateWebhookSecret, type TenantRow, webhookSecrets } from "./tenants/tenants.ts";
+export {
+  releaseUploadLock,
+  renewUploadLock,
+  takeUploadLock,
+  wantUploadLock,
+} from "./tenants/upload-locks.ts";
 export { type NewUpload, tenantUploads, type UploadRow } from "./tenants/uploads.ts";
 export { tenantUsage, type UsageNow, type UsageRow } from "./tenants/usage.ts";
 export { type InstanceState, readInstanceState } from "./workers/instance-state.ts";

@@ -16,12 +16,14 @@ import { cancelBatch, deleteBatch, getBatch, listBatches, postBatch } from "./ba
 import { assemblyaiRoutes } from "./compat/assemblyai/index.ts";
 import { deepgramRoutes } from "./compat/deepgram/index.ts";
 import { openaiRoutes } from "./compat/openai/index.ts";
+import { runpodRoutes } from "./compat/runpod/index.ts";
 import { docs, docsScript } from "./docs.ts";
 import { cancelEnhancement, deleteEnhancement, getEnhancement, listEnhancements } from "./enhanced-ai.ts";
 import { postEnhancement } from "./enhanced-ai-create.ts";
 import { getEvents } from "./events.ts";
 import { completeFile } from "./files-complete.ts";
 import { presignFile } from "./files-presign.ts";
+import { createTus, deleteTus, describeTus, patchTus, readTus } from "./files-tus.ts";
 import { uploadFile } from "./files-upload.ts";
 import { health, ready } from "./health.ts";
 import { deleteInvitation, getInvitations, postInvitation } from "./invitations.ts";
@@ -78,6 +80,11 @@ export const routes: readonly Route[] = [
   presignFile,
   uploadFile,
   completeFile,
+  describeTus,
+  createTus,
+  readTus,
+  patchTus,
+  deleteTus,
   search,
   postLexicon,
   getLexicons,
@@ -135,4 +142,5 @@ export const routes: readonly Route[] = [
   ...openaiRoutes,
   ...deepgramRoutes,
   ...assemblyaiRoutes,
+  ...runpodRoutes,
 ];

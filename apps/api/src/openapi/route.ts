@@ -4,7 +4,7 @@ import type { z } from "zod";
 import type { Api } from "../api.ts";
 import type { Caller } from "../http/middleware/authenticate.ts";
 
-export type Method = "get" | "post" | "put" | "patch" | "delete";
+export type Method = "get" | "post" | "put" | "patch" | "delete" | "options";
 
 /** What one answer of a route looks like in the document. */
 export interface Answer {

@@ -24,11 +24,13 @@ export async function removeOrphanObjects(db: Database, run: RetentionRun): Prom
   run.report.deleted += await run.objects.sweepTemporary({ signal: run.signal });
 }
 
+/** The parts of a resumable upload lie below the key that its row names. */
 async function removeUnnamed(db: Database, run: RetentionRun, keys: string[]): Promise<void> {
   run.report.scanned += keys.length;
   const { rows } = await db.pool.query<{ key: string }>(
     `SELECT key FROM unnest($1::text[]) AS given(key)
-     WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE audio_key = key) AND NOT EXISTS (SELECT 1 FROM uploads WHERE storage_key = key)`,
+     WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE audio_key = key) 
+       AND NOT EXISTS (SELECT 1 FROM uploads WHERE storage_key IN (key, regexp_replace(key, '/part-[0-9]+$', '')))`,
     [keys],
   );
   for (const { key } of rows) await removeObject(run, key);
