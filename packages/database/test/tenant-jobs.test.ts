@@ -56,6 +56,8 @@ test("another tenant's ids find nothing, in any method", async () => {
     cancel: () => other.jobs.cancel(pending.id),
     erase: () => other.jobs.erase(job.id),
     retry: () => other.jobs.retry(job.id, { apiKeyId: uuidV7(), isStored: async () => true }),
+    moveStream: () => other.jobs.moveStream(job.id, { from: 0, to: 1 }),
+    counts: async () => (await other.jobs.counts()).completed,
     estimateAudioSeconds: () => other.jobs.estimateAudioSeconds(),
   } satisfies Record<keyof TenantJobs, () => Promise<unknown>>;
   // A method that is added later is asked here too.
@@ -77,6 +79,8 @@ test("another tenant's ids find nothing, in any method", async () => {
     cancel: null,
     erase: null,
     retry: null,
+    moveStream: false,
+    counts: 0,
     estimateAudioSeconds: 300,
   });
   expect(await tenantDeliveries(bench.db, other.id).list({ jobId: job.id, limit: 100 })).toEqual([]);

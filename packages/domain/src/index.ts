@@ -9,6 +9,7 @@ export * from "./foreign/assemblyai.ts";
 export { type DeepgramAsk, renderDeepgram } from "./foreign/deepgram.ts";
 export * from "./foreign/front-door.ts";
 export * from "./foreign/render-foreign-webhook.ts";
+export * from "./foreign/runpod.ts";
 export * from "./hub-name.ts";
 export * from "./input-text.ts";
 export * from "./job-options.ts";

@@ -27,6 +27,16 @@ export interface QueuePosition {
   audio_seconds_ahead: number;
 }
 
+export interface JobCounts {
+  pending: number;
+  processing: number;
+  completed: number;
+  failed: number;
+  /** Had an attempt that failed. */
+  retried: number;
+  workers: number;
+}
+
 /** Where nothing is known of a tenant's recordings: five minutes. */
 const USUAL_AUDIO_SECONDS = 300;
 
@@ -143,6 +153,34 @@ export function tenantJobs(db: Database, tenantId: string) {
     /** A new job in place of one that failed or was cancelled; see `retryJob`. */
     retry: (id: string, options: RetryOptions, idempotency?: Idempotency): Promise<JobRow | null> =>
       retryJob(db, tenantId, id, options, idempotency),
+
+    /**
+     * Moves how far a front door has handed out a job's events, from one ordinal to another; false where another call has
+     * moved it meanwhile.
+     */
+    async moveStream(id: string, { from, to }: { from: number; to: number }): Promise<boolean> {
+      const { rowCount } = await db.pool.query(
+        `UPDATE jobs SET front_door = coalesce(front_door, '{}') || jsonb_build_object('streamed', $4::int)
+         WHERE id = $1 AND tenant_id = $2 AND coalesce((front_door ->> 'streamed')::int, 0) = $3`,
+        [id, tenantId, from, to],
+      );
+      return rowCount === 1;
+    },
+
+    /** The tenant's jobs by state, and how many workers there are for everybody. */
+    async counts(): Promise<JobCounts> {
+      const { rows } = await db.pool.query<JobCounts>(
+        `SELECT count(*) FILTER (WHERE status = 'pending')::int AS pending,
+           count(*) FILTER (WHERE status = 'processing')::int AS processing,
+           count(*) FILTER (WHERE status = 'completed')::int AS completed,
+           count(*) FILTER (WHERE status = 'failed')::int AS failed,
+           count(*) FILTER (WHERE attempts > 0)::int AS retried,
+           (SELECT count(*)::int FROM workers WHERE slots > 0 AND seen_at > now() - interval '30 seconds') AS workers
+         FROM jobs WHERE tenant_id = $1`,
+        [tenantId],
+      );
+      return rows[0] as JobCounts;
+    },
 
     /** Seconds that a URL's audio probably has: the mean of the tenant's last 100 decoded jobs. */
     async estimateAudioSeconds(): Promise<number> {

@@ -2,6 +2,7 @@ import type { Transcript } from "../transcript.ts";
 import { renderAssemblyaiWebhook } from "./assemblyai.ts";
 import { renderDeepgramCallback } from "./deepgram.ts";
 import type { ForeignJob, WebhookFormat } from "./front-door.ts";
+import { renderRunpodWebhook } from "./runpod.ts";
 
 type Render = (job: ForeignJob, transcript: Transcript | null) => string | null;
 
@@ -9,7 +10,7 @@ const RENDERERS: Record<Exclude<WebhookFormat, "standard">, Render> = {
   deepgram: renderDeepgramCallback,
   legacy: () => null,
   assemblyai: renderAssemblyaiWebhook,
-  runpod: () => null,
+  runpod: renderRunpodWebhook,
 };
 
 /**

@@ -51,6 +51,17 @@ export async function receiveBytes(api: Api, caller: Caller, request: Request): 
   });
 }
 
+/** Audio that came as part of something else, and is in memory already. */
+export async function storeGiven(api: Api, caller: Caller, bytes: Buffer): Promise<ReceivedAudio> {
+  const { id, ...target } = targetFor(api, caller);
+  const stored = await storeMedia(once(bytes), target, AbortSignal.timeout(api.waits.bodyMs));
+  return { ...stored, id, key: target.key };
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}
+
 /** The place is given back when the bytes are there: the answer may take as long as the transcript does. */
 async function withSlot<T>(
   api: Api,
@@ -58,20 +69,18 @@ async function withSlot<T>(
   request: Request,
   receive: (target: Target) => Promise<T>,
 ): Promise<T> {
-  const { config, storage, waits } = api;
   const release = api.uploadSlots.take(caller.keyId);
   request.once("close", release);
-  const id = uuidV7();
+  const { waits, config } = api;
+  const pace = { minBytesPerSecond: config.limits.UPLOAD_MIN_BYTES_PER_SECOND, windowMs: waits.uploadPaceMs };
   try {
-    return await receive({
-      id,
-      storage,
-      key: `audio/${caller.tenantId}/${id}/source`,
-      maxBytes: config.http.MAX_UPLOAD_BYTES,
-      idleMs: waits.uploadIdleMs,
-      pace: { minBytesPerSecond: config.limits.UPLOAD_MIN_BYTES_PER_SECOND, windowMs: waits.uploadPaceMs },
-    });
+    return await receive({ ...targetFor(api, caller), idleMs: waits.uploadIdleMs, pace });
   } finally {
     release();
   }
+}
+
+function targetFor({ storage, config }: Api, { tenantId }: Caller): MediaTarget & { id: string } {
+  const id = uuidV7();
+  return { id, storage, key: `audio/${tenantId}/${id}/source`, maxBytes: config.http.MAX_UPLOAD_BYTES };
 }

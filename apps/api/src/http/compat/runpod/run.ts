@@ -1,0 +1,99 @@
+import type { JobRow } from "@scribe/database";
+import { type FrontDoor, RequestError, renderRunpod } from "@scribe/domain";
+import type { Request } from "express";
+import type { Api } from "../../../api.ts";
+import { defineRoute } from "../../../openapi/route.ts";
+import type { Caller } from "../../middleware/authenticate.ts";
+import { readJson } from "../../middleware/read-json.ts";
+import type { PreparedJob } from "../../prepare-job.ts";
+import { sendJson } from "../../send-json.ts";
+import { hasEnded, waitForJob } from "../follow-job.ts";
+import { tellIgnored } from "../ignored-fields.ts";
+import { storeGiven } from "../receive-audio.ts";
+import { checkedJob, createSubmit, submitAudio } from "../submit-job.ts";
+import { readResult, readWait, runpodJobSchema, TAG } from "./find-job.ts";
+import { type RunpodSource, readRunpodInput, runpodBody } from "./read-input.ts";
+
+/** RunPod's own limit of `/runsync` is 20 MB; base64 and JSON add a third. */
+const MAX_BODY_BYTES = 28 * 1024 * 1024;
+
+type Submit = (request: Request, caller: Caller, endpoint: string) => Promise<{ job: JobRow; ignored: string[] }>;
+
+function createRun(api: Api): Submit {
+  const submit = createSubmit(api);
+
+  async function submitSource(caller: Caller, job: PreparedJob, source: RunpodSource): Promise<JobRow> {
+    if ("url" in source) return await submit(caller, job, { source, field: "input.transcribe_args.url" });
+    const audio = await storeGiven(api, caller, readBase64(source.blob));
+    return await submitAudio(api, caller, job, { audio, attach: false });
+  }
+
+  return async (request, caller, endpoint) => {
+    const body = await readJson(request, runpodBody, { maxBytes: MAX_BODY_BYTES, waitMs: api.waits.bodyMs });
+    const { fields, ask, source, webhook, ignored } = readRunpodInput(api, endpoint, body);
+    const frontDoor: FrontDoor = { door: "runpod", ask: { ...ask }, ...(webhook ? { webhook } : {}) };
+    const job = { ...checkedJob(api, caller, request, fields), frontDoor };
+    return { job: await submitSource(caller, job, source), ignored };
+  };
+}
+
+export const runpodRun = defineRoute({
+  method: "post",
+  path: "/runpod/v2/{endpoint}/run",
+  operationId: "runpodRun",
+  summary: "Queue a job as RunPod's serverless API does",
+  description:
+    "For clients of whisper workers on RunPod. The endpoint's name may be any; `ivrit` has items with a type.",
+  tag: TAG,
+  scope: "transcribe",
+  query: "anything",
+  body: { kind: "bytes" },
+  answers: { 200: { description: "The job, queued", schema: runpodJobSchema } },
+  handle: (api) => {
+    const run = createRun(api);
+    return async ({ request, response, caller, params }) => {
+      const { job, ignored } = await run(request, caller, params.endpoint ?? "");
+      tellIgnored(response, ignored);
+      sendJson(response, 200, { id: job.id, status: "IN_QUEUE", delayTime: 0 });
+    };
+  },
+});
+
+export const runpodRunSync = defineRoute({
+  method: "post",
+  path: "/runpod/v2/{endpoint}/runsync",
+  operationId: "runpodRunSync",
+  summary: "Run a job and wait for it as RunPod's serverless API does",
+  description: "`wait` in milliseconds, 1,000 to 300,000. A job that takes longer goes on; `/status-sync` waits again.",
+  tag: TAG,
+  scope: "transcribe",
+  query: "anything",
+  body: { kind: "bytes" },
+  answers: { 200: { description: "The job as it is after the wait", schema: runpodJobSchema } },
+  handle: (api) => {
+    const run = createRun(api);
+    return async ({ request, response, caller, params }) => {
+      const waitMs = readWait(request);
+      const { job, ignored } = await run(request, caller, params.endpoint ?? "");
+      tellIgnored(response, ignored);
+      const gone = new AbortController();
+      response.once("close", () => gone.abort());
+      const followed = { tenantId: caller.tenantId, jobId: job.id, signal: gone.signal };
+      const done = await waitForJob(api, followed, hasEnded, waitMs).catch((error: unknown) => {
+        if (gone.signal.aborted) return null;
+        throw error;
+      });
+      if (done) sendJson(response, 200, renderRunpod(done, await readResult(api, caller, done)));
+    };
+  },
+});
+
+function readBase64(text: string): Buffer {
+  const bare = text.replace(/^data:[\w/+.-]*;base64,/, "");
+  if (!/^[A-Za-z0-9+/\s_-]*={0,2}\s*$/.test(bare)) {
+    throw new RequestError("invalid_request", "`input.transcribe_args.blob` is not base64.", {
+      errors: [{ path: "input.transcribe_args.blob", message: "must be base64" }],
+    });
+  }
+  return Buffer.from(bare, "base64");
+}

@@ -1,0 +1,65 @@
+import { renderRunpod } from "@scribe/domain";
+import { defineRoute } from "../../../openapi/route.ts";
+import { sendJson } from "../../send-json.ts";
+import { stopJob } from "../../stop-job.ts";
+import { hasEnded, waitForJob } from "../follow-job.ts";
+import { findRunpodJob, readResult, readWait, runpodJobSchema, TAG } from "./find-job.ts";
+
+export const runpodGetStatus = defineRoute({
+  method: "get",
+  path: "/runpod/v2/{endpoint}/status/{id}",
+  operationId: "runpodStatus",
+  summary: "A job as RunPod shows it",
+  tag: TAG,
+  scope: "read",
+  query: "anything",
+  answers: { 200: { description: "The job in any state", schema: runpodJobSchema } },
+  handle:
+    (api) =>
+    async ({ response, caller, params }) => {
+      const job = await findRunpodJob(api, caller, params.id);
+      sendJson(response, 200, renderRunpod(job, await readResult(api, caller, job)));
+    },
+});
+
+export const runpodStatusSync = defineRoute({
+  method: "get",
+  path: "/runpod/v2/{endpoint}/status-sync/{id}",
+  operationId: "runpodStatusSync",
+  summary: "A job once it has ended, or after a wait",
+  tag: TAG,
+  scope: "read",
+  query: "anything",
+  answers: { 200: { description: "The job as it is after the wait", schema: runpodJobSchema } },
+  handle:
+    (api) =>
+    async ({ request, response, caller, params }) => {
+      const { id: jobId } = await findRunpodJob(api, caller, params.id);
+      const gone = new AbortController();
+      response.once("close", () => gone.abort());
+      const followed = { tenantId: caller.tenantId, jobId, signal: gone.signal };
+      const job = await waitForJob(api, followed, hasEnded, readWait(request)).catch((error: unknown) => {
+        if (gone.signal.aborted) return null;
+        throw error;
+      });
+      if (job) sendJson(response, 200, renderRunpod(job, await readResult(api, caller, job)));
+    },
+});
+
+export const runpodCancel = defineRoute({
+  method: "post",
+  path: "/runpod/v2/{endpoint}/cancel/{id}",
+  operationId: "runpodCancel",
+  summary: "Stop a job",
+  tag: TAG,
+  scope: "transcribe",
+  query: "anything",
+  answers: { 200: { description: "The job, which has ended", schema: runpodJobSchema } },
+  handle:
+    (api) =>
+    async ({ response, caller, params }) => {
+      const { id } = await findRunpodJob(api, caller, params.id);
+      const { job } = await stopJob(api, caller, id);
+      sendJson(response, 200, renderRunpod(job, null));
+    },
+});
