@@ -74,7 +74,7 @@ describe("a form that is wrong is refused, and nothing of it is kept", () => {
     ["NUL in a field", [{ name: "prompt", value: "a\u0000b" }, wavPart], "prompt"],
     ["a field without end", [{ name: "prompt", value: "x".repeat(70_000) }, wavPart], "prompt"],
     ["a name without end", [{ name: "x".repeat(5000), value: "1" }, wavPart], "x".repeat(64)],
-    ["an option that is not there", [{ name: "lexicon", value: "names" }, wavPart], "lexicon"],
+    ["a lexicon that is not there", [{ name: "lexicon", value: "names" }, wavPart], "lexicon"],
     ["no webhook secret", [{ name: "webhook_secret", value: "hunter2" }, wavPart], "webhook_secret"],
   ];
   test.each(cases)("%s", async (_what, parts, path) => {

@@ -31,6 +31,9 @@ export interface SearchHit extends SearchPlace {
   highlights: { start: number; end: number }[];
 }
 
+/** So many of the newest segments are looked through first: what is said often is among them. */
+const NEWEST = 1000;
+
 /** Found rows up to this many are sorted; of more, the newest are looked up in their order. */
 const FEW = 2000;
 
@@ -50,7 +53,7 @@ export async function searchSegments(
   if (query === null) return null;
   if (query === "nothing") return [];
   const filter = filterOf(tenantId, query, question);
-  const places = (await findFew(db, filter)) ?? (await findInOrder(db, filter));
+  const places = (await findNewest(db, filter)) ?? (await findFew(db, filter)) ?? (await findInOrder(db, filter));
   return places.length === 0 ? [] : await readHits(db, query, places);
 }
 
@@ -90,13 +93,18 @@ async function readQuestion(
     useful.filter(({ present }) => present).map(({ config, query }) => [config, query] as const),
   );
   if (byConfig.size === 0) return "nothing";
+  const [only] = byConfig.size === 1 && language === undefined ? byConfig.values() : [];
+  // All of the tenant's are of one configuration: asking for it too would only cost time.
+  if (only !== undefined) return { text: `'tenant/${tenantId}' & ( ${only} )`, byConfig };
   const either = [...byConfig].map(([config, query]) => `( 'config/${config}' & ( ${query} ) )`).join(" | ");
   return { text: `'tenant/${tenantId}' & ( ${either} )`, byConfig };
 }
 
 interface Filter {
-  /** Conditions on `s`, a row of search_segments. */
+  /** Conditions on `s`, a row of search_segments: whose it is, and what else is wanted of it. */
   where: string;
+  /** That it is said there. */
+  asked: string;
   values: unknown[];
   /** The parameter that holds the page's length. */
   limit: string;
@@ -107,7 +115,7 @@ const CLOCKS_DIFFER_MS = 3_600_000;
 
 function filterOf(tenantId: string, query: Query, question: SearchQuestion): Filter {
   const values: unknown[] = [tenantId, query.text];
-  const where = ["s.tenant_id = $1", "s.terms @@ $2::tsquery"];
+  const where = ["s.tenant_id = $1"];
   const parameter = (value: unknown) => `$${values.push(value)}`;
   const { jobId, recordingId, createdAfter, createdBefore, cursor, limit } = question;
   if (jobId !== undefined) where.push(`s.job_id = ${parameter(jobId)}::uuid`);
@@ -126,7 +134,7 @@ function filterOf(tenantId: string, query: Query, question: SearchQuestion): Fil
     const [job, index] = [parameter(cursor.jobId), parameter(cursor.index)];
     where.push(`s.job_id <= ${job}::uuid AND (s.job_id < ${job}::uuid OR s.index > ${index}::int)`);
   }
-  return { where: where.join(" AND "), values, limit: parameter(limit) };
+  return { where: where.join(" AND "), asked: "s.terms @@ $2::tsquery", values, limit: parameter(limit) };
 }
 
 /** The smallest UUIDv7 of a time. */
@@ -137,12 +145,23 @@ function idAt(timeMs: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }
 
+/** A page of the newest segments in which it is said; null where that is less than a page. */
+async function findNewest({ pool }: Database, { where, asked, values, limit }: Filter): Promise<SearchPlace[] | null> {
+  const { rows } = await pool.query<SearchPlace>(
+    `SELECT s.job_id AS "jobId", s.index FROM (
+       SELECT s.* FROM search_segments s WHERE ${where} ORDER BY s.job_id DESC, s.index LIMIT ${NEWEST}
+     ) s WHERE ${asked} ORDER BY s.job_id DESC, s.index LIMIT ${limit}`,
+    values,
+  );
+  return rows.length < (values.at(-1) as number) ? null : rows;
+}
+
 /** A page of all that is found, which is sorted; null where it is more than a few. */
-async function findFew({ pool }: Database, { where, values, limit }: Filter): Promise<SearchPlace[] | null> {
+async function findFew({ pool }: Database, { where, asked, values, limit }: Filter): Promise<SearchPlace[] | null> {
   // Without a name, so that each question is planned for its own words: those that are common need another way.
   const { rows } = await pool.query<{ found: number; page: SearchPlace[] }>(
     `WITH found AS MATERIALIZED (
-       SELECT s.job_id AS "jobId", s.index FROM search_segments s WHERE ${where} LIMIT ${FEW + 1}
+       SELECT s.job_id AS "jobId", s.index FROM search_segments s WHERE ${where} AND ${asked} LIMIT ${FEW + 1}
      ), page AS (SELECT * FROM found ORDER BY "jobId" DESC, index LIMIT ${limit})
      SELECT (SELECT count(*)::int FROM found) AS found,
        (SELECT coalesce(json_agg(page ORDER BY page."jobId" DESC, page.index), '[]') FROM page) AS page`,
@@ -152,9 +171,9 @@ async function findFew({ pool }: Database, { where, values, limit }: Filter): Pr
 }
 
 /** A page of what is found everywhere: reading in order comes upon enough of it soon. */
-async function findInOrder({ pool }: Database, { where, values, limit }: Filter): Promise<SearchPlace[]> {
+async function findInOrder({ pool }: Database, { where, asked, values, limit }: Filter): Promise<SearchPlace[]> {
   const { rows } = await pool.query<SearchPlace>(
-    `SELECT s.job_id AS "jobId", s.index FROM search_segments s WHERE ${where}
+    `SELECT s.job_id AS "jobId", s.index FROM search_segments s WHERE ${where} AND ${asked}
      ORDER BY s.job_id DESC, s.index LIMIT ${limit}`,
     values,
   );

@@ -1,3 +1,4 @@
+import { standsAfter } from "./context.ts";
 import type { Entity } from "./entity.ts";
 import type { Unit } from "./units.ts";
 
@@ -22,6 +23,8 @@ const NAMED = new Set([
   "forward",
   "cc",
 ]);
+
+const NAMED_AFTER = new Set(["email", "mail", "address"]);
 
 /** Between what names an address and its first word. */
 const BEFORE_LOCAL = new Set([
@@ -102,6 +105,9 @@ const NO_MAILBOX = new Set([
 /** `this dot com boom` speaks of no address. */
 const NO_NAME = new Set(["this", "that", "the", "a", "these", "those", "whole", "of", "in"]);
 
+/** Of a domain, in units. */
+const LONGEST_DOMAIN = 30;
+
 /** The longest local part that is spelled letter by letter, in units. */
 const LONGEST_LOCAL = 40;
 
@@ -111,15 +117,17 @@ export function findAddresses(units: readonly Unit[]): Entity[] {
     const unit = units[at]!;
     if (unit.value !== "@" || unit.kind !== "sign") continue;
     const domain = readDomain(units, at + 1, { anyEnd: !unit.spoken, words: 3 });
-    const local = domain && readLocal(units, at);
+    const local = domain && readLocal(units, at, domain);
     if (domain === null || local === null) continue;
     found.push({ type: "email", start: units[local]!.start, end: units[domain]!.end });
     at = domain;
   }
   const emails = [...found];
-  const isTaken = (unit: Unit) => emails.some(({ start, end }) => unit.start >= start && unit.end <= end);
+  let next = 0;
   for (let at = 0; at < units.length; at++) {
-    const last = isTaken(units[at]!) ? null : readUrl(units, at);
+    const { start } = units[at]!;
+    while (emails[next] !== undefined && emails[next]!.end <= start) next += 1;
+    const last = start >= (emails[next]?.start ?? Number.POSITIVE_INFINITY) ? null : readUrl(units, at);
     if (last === null) continue;
     found.push({ type: "url", start: units[at]!.start, end: units[last]!.end });
     at = last;
@@ -147,6 +155,7 @@ function readDomain(
   if (!isLabel(units[at])) return null;
   let count = 1;
   for (; ; at++) {
+    if (at > from + LONGEST_DOMAIN) return null;
     if (joins(units, at + 1, ".")) break;
     if (joins(units, at + 1, "-")) at += 1;
     else if (isLabel(units[at + 1]) && (anyEnd ? !units[at + 1]!.gap : true) && ++count <= words) continue;
@@ -154,9 +163,9 @@ function readDomain(
     if (!isLabel(units[at + 1])) return null;
   }
   let last: number | null = null;
-  while (joins(units, at + 1, ".") && isLabel(units[at + 2])) {
+  while (at < from + LONGEST_DOMAIN && joins(units, at + 1, ".") && isLabel(units[at + 2])) {
     at += 2;
-    while (joins(units, at + 1, "-") && isLabel(units[at + 2])) at += 2;
+    while (at < from + LONGEST_DOMAIN && joins(units, at + 1, "-") && isLabel(units[at + 2])) at += 2;
     const end = units[at]!;
     if (anyEnd ? /^[\p{L}]{2,24}$/u.test(end.value) : TOP_LEVEL.has(end.value)) last = at;
   }
@@ -164,7 +173,7 @@ function readDomain(
 }
 
 /** The place of the local part's first unit, or null where what stands before `at` is no mailbox. */
-function readLocal(units: readonly Unit[], at: number): number | null {
+function readLocal(units: readonly Unit[], at: number, domain: number): number | null {
   const sign = units[at]!;
   if (!isLabel(units[at - 1])) return null;
   if (!sign.spoken && !sign.gap) return writtenLocal(units, at - 1);
@@ -175,7 +184,13 @@ function readLocal(units: readonly Unit[], at: number): number | null {
     if (first >= 2 && isLabel(units[first - 2]) && joins(units, first - 1, "._-+")) {
       first -= 2;
       strong = true;
-    } else if (first >= 1 && isLabel(units[first - 1]) && isSpelled(units[first]!) && isSpelled(units[first - 1]!)) {
+    } else if (
+      first >= 1 &&
+      isLabel(units[first - 1]) &&
+      isSpelled(units[first]!) &&
+      isSpelled(units[first - 1]!) &&
+      !isCut(units, first - 1)
+    ) {
       first -= 1;
       spelled += 1;
     } else if (first >= 1 && units[first]!.kind === "digits" && isWordBefore(units[first - 1]!)) first -= 1;
@@ -186,7 +201,8 @@ function readLocal(units: readonly Unit[], at: number): number | null {
   if (named !== null) return startOfSaid(units, named, first);
   if (strong && (spelled > 1 || first < at - 1 || units[first]!.kind !== "word")) return first;
   const before = units[first - 1]?.value;
-  const said = before === "is" || before === "s" || before === "to" || before === ":";
+  const said =
+    standsAfter(units, domain, NAMED_AFTER) || before === "is" || before === "s" || before === "to" || before === ":";
   return said && !NO_MAILBOX.has(units[first]!.value) ? first : null;
 }
 
@@ -201,6 +217,10 @@ function writtenLocal(units: readonly Unit[], last: number): number {
 }
 
 const isSpelled = ({ kind, value }: Unit): boolean => kind === "digits" || (kind === "word" && value.length === 1);
+
+/** The `s` of `that's`. */
+const isCut = (units: readonly Unit[], at: number): boolean =>
+  !units[at]!.gap && (units[at - 1]?.value === "'" || units[at - 1]?.value === "’");
 
 const isWordBefore = (unit: Unit): boolean =>
   unit.kind === "word" && !BEFORE_LOCAL.has(unit.value) && !NO_MAILBOX.has(unit.value);

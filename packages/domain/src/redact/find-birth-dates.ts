@@ -5,17 +5,26 @@ import type { Unit } from "./units.ts";
 
 const NAMED = new Set(["born", "birth", "birthday", "birthdate", "dob", "birthdays"]);
 
+const NEAR = 5;
+
 /** Dates of which speech says that somebody was born then; other dates stay. */
 export function findBirthDates(units: readonly Unit[], thisYear: number = new Date().getUTCFullYear()): Entity[] {
   const found: Entity[] = [];
   for (let at = 0; at < units.length; at++) {
     const last = readDate(units, at, thisYear);
     if (last === null) continue;
-    const named = distanceBefore(units, at, NAMED) <= CONTEXT_BEFORE || standsAfter(units, last, NAMED);
+    // A day without its year is of somebody's birth only where that is said right before it.
+    const near = hasYear(units, at, last) ? CONTEXT_BEFORE : NEAR;
+    const named = distanceBefore(units, at, NAMED) <= near || standsAfter(units, last, NAMED);
     if (named) found.push({ type: "date_of_birth", start: units[at]!.start, end: units[last]!.end });
     at = last;
   }
   return found;
+}
+
+/** More than a month and a day. */
+function hasYear(units: readonly Unit[], from: number, to: number): boolean {
+  return units.slice(from, to + 1).filter(({ kind, ordinal }) => kind === "digits" || ordinal !== undefined).length > 1;
 }
 
 type Read = { value: number; last: number };

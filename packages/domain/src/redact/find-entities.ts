@@ -30,9 +30,11 @@ export function findEntities(text: string): Entity[] {
     ...calm.flatMap((run) => findPhones(units, run)),
   ];
   const taken: Entity[] = [];
+  const covered = new Uint8Array(text.length);
   for (const type of BY_CERTAINTY) {
     for (const entity of candidates) {
-      if (entity.type !== type || taken.some(({ start, end }) => entity.start < end && start < entity.end)) continue;
+      if (entity.type !== type || covered.subarray(entity.start, entity.end).includes(1)) continue;
+      covered.fill(1, entity.start, entity.end);
       taken.push(entity);
     }
   }

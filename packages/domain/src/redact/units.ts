@@ -168,10 +168,15 @@ function digitOf(token: Unit): string | undefined {
 const isDigitsNear = (unit: Unit | undefined): boolean =>
   unit?.kind === "digits" || (unit?.kind === "sign" && unit.value === "+");
 
-function startsDigits(tokens: readonly Unit[], at: number): boolean {
-  const token = tokens[at];
-  if (token === undefined) return false;
-  if (token.kind === "digits" || REPEATS.has(token.value)) return true;
-  if (SAID_FOR_ZERO.has(token.value)) return startsDigits(tokens, at + 1);
-  return SMALL_NUMBERS.has(token.value) || TENS.has(token.value);
+/** Zeros in a row are looked over, up to so many. */
+const MOST_ZEROS = 8;
+
+function startsDigits(tokens: readonly Unit[], from: number): boolean {
+  for (let at = from; at <= from + MOST_ZEROS; at++) {
+    const token = tokens[at];
+    if (token === undefined) return false;
+    if (token.kind === "digits" || REPEATS.has(token.value)) return true;
+    if (!SAID_FOR_ZERO.has(token.value)) return SMALL_NUMBERS.has(token.value) || TENS.has(token.value);
+  }
+  return false;
 }
