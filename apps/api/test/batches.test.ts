@@ -23,7 +23,7 @@ async function refused(response: Response, code: RequestErrorCode, detail = ""):
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ MAX_BATCH_BYTES: "8000000" });
+  api = await startTestApi({ MAX_BATCH_BYTES: "8000000" }, { slowReaderMs: 1_500 });
 });
 beforeEach(async () => {
   await api.db.pool.query("TRUNCATE batches, jobs, webhook_deliveries, idempotency_records CASCADE");
@@ -442,6 +442,21 @@ test("results are read no faster than they are taken", async () => {
   }
   expect(bytes).toBeGreaterThan(28_000_000);
   expect(last.endsWith("\n")).toBe(true);
+});
+
+test("whoever takes nothing of the results is cut off", async () => {
+  const { batch_id: id } = await accept({ items: items(300) });
+  await api.db.pool.query("UPDATE jobs SET status = 'failed', error = $1", [
+    { code: "internal", message: "m".repeat(100_000), retryable: false },
+  ]);
+  const response = await api.call(`/api/v1/batches/${id}/results`);
+  const reader = response.body!.getReader();
+  await reader.read();
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  const rest = async () => {
+    while (!(await reader.read()).done);
+  };
+  await expect(rest()).rejects.toThrow();
 });
 
 test("whoever leaves in the middle of the results costs nothing more", async () => {

@@ -34,7 +34,7 @@ export const getBatchResults = defineRoute({
   query: z.strictObject({}),
   answers: { 200: { description: "Lines of JSON", content: { "application/x-ndjson": resultLine } } },
   handle:
-    ({ db }) =>
+    ({ db, waits }) =>
     async ({ request, response, caller, params }) => {
       const batches = tenantBatches(db, caller.tenantId);
       const batch = await batches.get(idFrom(params, "batch"));
@@ -45,13 +45,19 @@ export const getBatchResults = defineRoute({
         response.end();
         return;
       }
-      const lines = writeLines(inOrder(batches.results(batch.id), batch.refused));
+      const stuck = new AbortController();
+      const patience = setTimeout(() => stuck.abort(), waits.slowReaderMs);
+      const lines = writeLines(inOrder(batches.results(batch.id), batch.refused), () => patience.refresh());
       try {
-        // A slow reader makes the reading from the database slow: what waits is a few lines.
-        await pipeline(Readable.from(lines, { objectMode: true, highWaterMark: 1 }), response);
+        // A slow reader makes the reading from the database slow: what waits is a few lines. One that takes nothing is cut.
+        await pipeline(Readable.from(lines, { objectMode: true, highWaterMark: 1 }), response, {
+          signal: stuck.signal,
+        });
       } catch (error) {
         // Whoever asked has gone; to anything else there is no answer left but to break off.
         if (!isGone(error)) throw error;
+      } finally {
+        clearTimeout(patience);
       }
     },
 });
@@ -69,8 +75,11 @@ async function* inOrder(
   for (const line of refused.slice(next)) yield toRefusedLine(line);
 }
 
-async function* writeLines(lines: AsyncIterable<ResultLine>): AsyncGenerator<string> {
-  for await (const line of lines) yield `${JSON.stringify(line)}\n`;
+async function* writeLines(lines: AsyncIterable<ResultLine>, onTaken: () => void): AsyncGenerator<string> {
+  for await (const line of lines) {
+    yield `${JSON.stringify(line)}\n`;
+    onTaken();
+  }
 }
 
 function toRefusedLine({ line, errors }: RefusedLine): ResultLine {
@@ -90,5 +99,6 @@ function toResultLine({ line, jobId, recordingId, metadata, status, result, erro
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === "ERR_STREAM_PREMATURE_CLOSE";
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ABORT_ERR";
 }

@@ -74,8 +74,8 @@ export async function prepareBatch(
       if (url !== undefined) checkUrl(api, "url", url);
       const account = accounts.find(({ provider }) => provider === fields.engine) ?? null;
       const job = prepareJob(api, caller, request, fields as UploadFields, account, lexicons);
-      const { engine, model, options, priority, recordingId, metadata } = job;
-      const item = { engine, model, options, priority, recordingId, metadata };
+      const { engine, model, options, priority, recordingId, metadata, providerAccount } = job;
+      const item = { engine, model, options, priority, recordingId, metadata, providerAccount };
       checked.push({ line, fields: { url, upload_id, ...fields }, item });
     } catch (error) {
       refused.push(toRefusal(line, error));

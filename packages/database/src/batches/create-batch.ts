@@ -6,10 +6,10 @@ import { type Database, inTransaction } from "../open-database.ts";
 import { BATCH_COLUMNS, type BatchRow, type RefusedLine } from "./batch-row.ts";
 import { insertJobs } from "./insert-jobs.ts";
 
-type OfJob = "engine" | "model" | "options" | "priority" | "source" | "recordingId" | "metadata";
+type OfJob = "engine" | "model" | "options" | "priority" | "source" | "recordingId" | "metadata" | "providerAccount";
 type OfAudio = "audioSeconds" | "audioKey" | "audioSha256" | "audioBytes";
 
-/** A job of a batch. The batch alone has a webhook, a key and a trace. */
+/** A job of a batch. The batch alone has a webhook and a trace. */
 export interface BatchItem extends Pick<NewJob, OfJob | OfAudio> {
   /** Of the manifest, from 1. */
   line: number;
@@ -56,6 +56,6 @@ async function insertBatch(db: Database, client: PoolClient, tenantId: string, b
   );
   // Ids rise in the order of the lines: of one moment, the smaller id runs first.
   const named = items.map((item) => ({ ...item, id: uuidV7() }));
-  await insertJobs(client, { tenantId, batchId, apiKeyId, traceparent }, named);
+  await insertJobs(db, client, { tenantId, batchId, apiKeyId, traceparent }, named);
   return rows[0] as BatchRow;
 }
