@@ -46,7 +46,8 @@ async function tryJob(attempt: Attempt, parts: WorkerParts): Promise<"completed"
   if (await reuseResult(attempt, parts)) return reused(attempt, parts);
   const audio = await listen(engine, attempt, parts);
   if (audio === null) return reused(attempt, parts);
-  const diarizing = engine.tellsSpeakers && !audio.channels ? LEFT_TO_ENGINE : beginDiarization(audio, attempt, parts);
+  const heardByEngine = engine.tellsSpeakers && !audio.channels && readStoredOptions(job.options).diarize === true;
+  const diarizing = heardByEngine ? LEFT_TO_ENGINE : beginDiarization(audio, attempt, parts);
   try {
     const transcription = await timed("transcribe", attempt, parts, () => transcribe(audio, engine, attempt, parts));
     const { speakers: told } = transcription;

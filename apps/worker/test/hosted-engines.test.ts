@@ -168,6 +168,32 @@ describe("speakers", () => {
   });
 });
 
+test.each([
+  ["openai", "whisper-1"],
+  ["assemblyai", "universal"],
+])("each channel of a call is asked of %s, and is a speaker", async (engine, model) => {
+  const call = makeWav({ seconds: 8, channels: 2, signal: (at, channel) => tone(300 + 200 * channel)(at, 0) });
+  const options = { channels: "split" as const };
+  const { id } = await box.upload(call, {}, { engine, model, options, metadata: {} });
+  expect(await box.work(id, await worker())).toBe("completed");
+  const { segments, speakers } = (await box.jobs.transcript(id))!;
+  expect(speakers).toHaveLength(2);
+  expect(new Set(segments.map(({ channel }) => channel))).toEqual(new Set([0, 1]));
+});
+
+test("what is personal is taken out of a provider's words before they are stored", async () => {
+  const told = await startOpenaiStandIn({
+    key: KEY,
+    hear: () => ["write", "to", "ann@example.com", "please."].map((word, i) => ({ word, start: i, end: i + 0.5 })),
+  });
+  const { id } = await upload(5, { options: { redact: ["email"] } });
+  expect(await box.work(id, await worker({ OPENAI_BASE_URL: told.baseUrl }))).toBe("completed");
+  await told.stop();
+  const stored = await box.db.pool.query("SELECT data::text, text FROM segments WHERE job_id = $1", [id]);
+  expect(JSON.stringify(stored.rows)).toContain("write");
+  expect(JSON.stringify(stored.rows) + (await box.jobs.transcript(id))!.text).not.toContain("ann@");
+});
+
 describe("keys", () => {
   const sealedOf = async (id: string) =>
     (await box.db.pool.query("SELECT provider_account_encrypted AS sealed FROM jobs WHERE id = $1", [id])).rows[0]

@@ -32,16 +32,16 @@ export interface ProviderAccess {
   addressBy: "operator" | "tenant";
 }
 
-const COMMON = ["language", "hotwords", "word_timestamps", "diarize", "num_speakers", "min_speakers", "max_speakers"];
+const COMMON = [
+  ...["language", "hotwords", "word_timestamps", "clip", "channels"],
+  ...["diarize", "num_speakers", "min_speakers", "max_speakers"],
+  ...["cache", "lexicon", "lexicon_version", "redact", "enhance"],
+];
 
 /** The options that each provider's engine carries out. What others carry out after the transcription is named, too. */
 const CARRIED_OUT: Record<Provider, ReadonlySet<string>> = {
-  openai: new Set([
-    ...COMMON,
-    ...["task", "prompt", "temperature", "condition_on_previous_text", "clip", "extra_data"],
-    ...["cache", "lexicon", "redact", "enhance"],
-  ]),
-  assemblyai: new Set([...COMMON, "clip", "cache", "lexicon", "redact", "enhance"]),
+  openai: new Set([...COMMON, "task", "prompt", "temperature", "condition_on_previous_text", "extra_data"]),
+  assemblyai: new Set(COMMON),
 };
 
 /** Names of options that would be accepted and ignored. */
@@ -51,6 +51,5 @@ export function notCarriedOut(provider: Provider, options: TranscriptionOptions)
   const names = asked.map(([name]) => name).filter((name) => !known.has(name));
   // One of theirs at a time; a list is what a fallback of our own goes through.
   if (provider === "openai" && Array.isArray(options.temperature)) names.push("temperature");
-  if (options.channels === "mix") return names.filter((name) => name !== "channels");
   return names;
 }
