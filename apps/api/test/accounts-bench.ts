@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import type { Role } from "@scribe/domain";
 import { startTestApi, type TestApi } from "./start-test-api.ts";
 
-export const JWT_SECRET = "0123456789abcdef0123456789abcdef-test";
+const JWT_SECRET = "0123456789abcdef0123456789abcdef-test";
 export const PASSWORD = "correct horse battery";
 
 export interface Grant {

@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { readConfig } from "@scribe/config";
@@ -8,6 +9,7 @@ import { Upload } from "tus-js-client";
 import { type RunningApi, startApi } from "../src/start-api.ts";
 import { expectProblem } from "./expect-problem.ts";
 import { ENCRYPTION_KEY, startTestApi, type TestApi } from "./start-test-api.ts";
+import { BACKENDS, type Backend } from "./storage-backends.ts";
 
 const PATH = "/api/v1/files/tus";
 const wav = Buffer.from(makeWav({ seconds: 4, signal: tone(440) }));
@@ -200,5 +202,53 @@ describe("an upload", () => {
     expect((await send(location, 0, wav.subarray(0, 200))).status).toBe(413);
     await expectProblem(await api.call(location, { method: "DELETE", headers: TUS, key: null }), 401, "unauthorized");
     await expectProblem(await api.call(location, { headers: TUS }), 405, "invalid_request");
+  });
+});
+
+describe.each(Object.keys(BACKENDS).filter((name) => name !== "local"))("resumable uploads on %s", (name) => {
+  let backend: Backend;
+  let cloud: TestApi;
+
+  beforeAll(async () => {
+    backend = await BACKENDS[name]!();
+    Object.assign(process.env, backend.processEnv);
+    cloud = await startTestApi(backend.env);
+  }, 60_000);
+  afterAll(async () => {
+    await cloud.stop();
+    await backend.store.close();
+    await backend.stop();
+    for (const name of Object.keys(backend.processEnv)) delete process.env[name];
+  });
+
+  test("come in parts, become one object that no part is left of, and are a job's source", async () => {
+    const made = await cloud.call(PATH, { method: "POST", headers: { ...TUS, "Upload-Length": String(wav.length) } });
+    const location = made.headers.get("location") ?? "";
+    for (const [from, to] of [
+      [0, 10_000],
+      [10_000, 20_000],
+      [20_000, wav.length],
+    ] as const) {
+      const at = await cloud.call(location, { method: "HEAD", headers: TUS });
+      expect(at.headers.get("upload-offset")).toBe(String(from));
+      const headers = { ...BYTES, "Upload-Offset": String(from) };
+      const sent = await cloud.call(location, { method: "PATCH", headers, body: wav.subarray(from, to) });
+      expect([sent.status, sent.headers.get("upload-offset")]).toEqual([204, String(to)]);
+    }
+    const upload_id = location.split("/").at(-1) ?? "";
+    expect((await cloud.call("/api/v1/transcribe", { json: { upload_id } })).status).toBe(202);
+    const { rows } = await cloud.db.pool.query("SELECT storage_key FROM uploads WHERE id = $1", [upload_id]);
+    expect(await buffer(await backend.store.get(rows[0].storage_key))).toEqual(wav);
+    for await (const { key } of backend.store.list("uploads/")) throw new Error(`${key} is left`);
+  });
+
+  test("of two writers at one offset one wins", async () => {
+    const made = await cloud.call(PATH, { method: "POST", headers: { ...TUS, "Upload-Length": String(wav.length) } });
+    const location = made.headers.get("location") ?? "";
+    const headers = { ...BYTES, "Upload-Offset": "0" };
+    const both = await Promise.all([1, 2].map(() => cloud.call(location, { method: "PATCH", headers, body: wav })));
+    const statuses = both.map(({ status }) => status).sort();
+    expect(statuses[0]).toBe(204);
+    expect([409, 423]).toContain(statuses[1]);
   });
 });

@@ -22,7 +22,7 @@ const memberSchema = answerSchema(
 );
 
 /** Owners are made and unmade by owners, and with keys that came from the operator. */
-export function mayTouchOwners({ user, madeBy, scopes }: Caller): boolean {
+function mayTouchOwners({ user, madeBy, scopes }: Caller): boolean {
   return user?.role === "owner" || madeBy === null || hasScope(scopes, "admin");
 }
 

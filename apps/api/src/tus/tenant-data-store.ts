@@ -10,7 +10,7 @@ import { freePassedBuffers } from "../free-passed-buffers.ts";
 import { notFound } from "../http/middleware/render-problem.ts";
 
 /** How long an upload may take, and then waits for a job. */
-export const UPLOAD_MS = 24 * 3_600_000;
+const UPLOAD_MS = 24 * 3_600_000;
 /** What has come is safe at the end of a part, or of its connection: a crash of ours costs one part at most. */
 const PART_BYTES = 64 * 1024 * 1024;
 const MAX_NAME = 255;
