@@ -73,7 +73,7 @@ test("a recording becomes a transcript, that its chapters and a summary, and bot
   const [{ job_id: id, link } = { job_id: "", link: "" }] = done.enhancements ?? [];
   const enhanced = await ended(link);
   expect(enhanced).toMatchObject({ job_id: id, status: "completed", version: 1, result: { model: "stand-in" } });
-  const { outputs } = enhanced.result ?? { outputs: {} };
+  const outputs: Record<string, unknown> = enhanced.result?.outputs ?? {};
   expect(outputs.summary).toMatch(/^In short: /);
   expect(outputs.chapters).toEqual([expect.objectContaining({ start: expect.any(Number), quote: expect.any(String) })]);
   expect(outputs.translate).toMatchObject({ language: "de", segments: expect.any(Array) });

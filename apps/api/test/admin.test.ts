@@ -183,6 +183,7 @@ test("the operator sees jobs and queues of all tenants, and none of what was sai
   expect(queues).toMatchObject([
     { name: "transcription", waiting: 1, running: 0, audio_seconds: 300, oldest_seconds: expect.any(Number) },
     { name: "webhooks", waiting: 0 },
+    { name: "enhancement", waiting: 0 },
   ]);
 });
 

@@ -211,6 +211,32 @@ test("its deliveries are found by its id", async () => {
   expect(rows).toEqual([]);
 });
 
+test("an erased job leaves no word of what was made of it, in any table", async () => {
+  const job = await transcript();
+  const [canary, word] = ["canary-4711", "Canary4711"];
+  const body = { transcription_job_id: job, tasks: ["custom"], prompt: `Look for ${canary}.`, metadata: { canary } };
+  const hook = { webhook_url: `https://example.com/${canary}` };
+  const response = await post({ ...body, ...hook }, { headers: { "Idempotency-Key": canary } });
+  const { job_id: id } = (await response.json()) as Accepted;
+  await answer(id, { custom: word });
+  const holding = async () => {
+    const { rows: tables } = await api.db.pool.query<{ name: string }>(
+      "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename",
+    );
+    const found: string[] = [];
+    for (const { name } of tables) {
+      const { rowCount } = await api.db.pool.query(`SELECT 1 FROM ${name} AS t WHERE t::text ~* $1 LIMIT 1`, [
+        `${canary}|${word}|${id}`,
+      ]);
+      if (rowCount) found.push(name);
+    }
+    return found;
+  };
+  expect(await holding()).toEqual(["enhancements", "idempotency_records", "webhook_deliveries", "webhook_endpoints"]);
+  expect((await api.call(`/api/v1/jobs/${job}`, { method: "DELETE" })).status).toBe(204);
+  expect(await holding()).toEqual([]);
+});
+
 test("versions of one transcript that begin together count on", async () => {
   const job = await transcript();
   await Promise.all(Array.from({ length: 5 }, () => create({ transcription_job_id: job, tasks: ["title"] })));

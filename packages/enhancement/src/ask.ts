@@ -20,7 +20,7 @@ export interface Asked<T> {
   completionTokens: number;
 }
 
-export const MAX_TRIES = 3;
+const MAX_TRIES = 3;
 /** A report is to be read by a model with little room. */
 const MAX_PROBLEMS = 5;
 

@@ -4,7 +4,7 @@ import { EnhancementError } from "@scribe/domain";
  * How many tokens a text may be, without the model's own tokenizer: a token of English is about four bytes, of scripts
  * with three bytes a letter about one letter. Three bytes errs on the safe side.
  */
-export function estimateTokens(text: string): number {
+function estimateTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / 3);
 }
 

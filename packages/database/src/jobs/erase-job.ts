@@ -30,15 +30,16 @@ export async function eraseJob(
      WHERE job_id = $1 OR enhancement_id IN (SELECT id FROM enhancements WHERE job_id = $1)`,
     [jobId],
   );
+  await client.query(
+    `DELETE FROM idempotency_records WHERE tenant_id = $1 AND (response->>'job_id' = $2
+       OR response->>'job_id' IN (SELECT id::text FROM enhancements WHERE job_id = $2::uuid))`,
+    [job.tenantId, jobId],
+  );
   await client.query("DELETE FROM jobs WHERE id = $1", [jobId]);
   await forgetEndpoints(
     client,
     endpoints.map(({ id }) => id),
   );
-  await client.query(`DELETE FROM idempotency_records WHERE tenant_id = $1 AND response->>'job_id' = $2`, [
-    job.tenantId,
-    jobId,
-  ]);
   // An upload, or a retry's audio, may serve other jobs still.
   const { rowCount: others } = await client.query("SELECT 1 FROM jobs WHERE audio_key = $1 LIMIT 1", [job.audioKey]);
   if (job.audioKey === null || others === 1) return { tenantId: job.tenantId, audioKeys: [] };
