@@ -1,9 +1,14 @@
 // `npm run bench` runs all, `npm run bench -- NAME` one, `npm run bench -- --list` says which there are.
 import { parseArgs } from "node:util";
 import { liveAlerts } from "./alerts/live-alerts.ts";
+import { batch } from "./batch/batch.ts";
 import { coldStart } from "./cold-start.ts";
 import { diarization } from "./diarization/diarization.ts";
 import { endToEnd } from "./end-to-end.ts";
+import { engine, equality } from "./engine/engine.ts";
+import { growth } from "./engine/growth.ts";
+import { longForm } from "./engine/long-form.ts";
+import { longRun } from "./engine/long-run.ts";
 import { http } from "./http/http.ts";
 import { describeMachine } from "./machine.ts";
 import { queue } from "./queue/queue.ts";
@@ -19,8 +24,10 @@ interface Bench {
 }
 
 export interface BenchOptions {
-  /** Length of the recording of `end-to-end`. */
+  /** Length of the recording of `end-to-end`, `engine` and `long-form`. */
   minutes: number;
+  /** Parts of `engine`, separated by commas; empty: all. */
+  only: string;
   /** Length of each round of `http`. */
   seconds: number;
   /** Requests under way at once in `http`. */
@@ -44,6 +51,21 @@ const BENCHES: Record<string, Bench> = {
     what: "whole job cycles over HTTP next to the same statements alone; submit to claim (--jobs 1000, --rounds 3)",
     run: queue,
   },
+  batch: {
+    what: "a batch of short files next to a request each; one job behind another tenant's 5,000; cache hits (--jobs 1000, --rounds 1)",
+    run: batch,
+  },
+  engine: {
+    what: "the engine next to whisper.cpp and transformers.js (--only tiny,base,small,recording,features,ragged, --minutes 30, --rounds 2)",
+    run: engine,
+  },
+  equality: { what: "tokens next to those of transformers.js (SCRIBE_TEST_AUDIO, SCRIBE_TEST_MODELS)", run: equality },
+  "long-form": {
+    what: "clips joined to a long recording next to the clips alone (SCRIBE_TEST_AUDIO, --minutes 10)",
+    run: longForm,
+  },
+  growth: { what: "time and memory of the child over 1, 10, 60 and 180 minutes (--minutes 180)", run: growth },
+  "long-run": { what: "memory of the child over 200 jobs of mixed length (--jobs 200)", run: longRun },
   diarization: { what: "who speaks when, on recordings with references (SCRIBE_TEST_AUDIO)", run: diarization },
   redaction: { what: "what is personal in 500 sentences: precision and recall by type", run: redaction },
   search: {
@@ -65,19 +87,27 @@ const BENCHES: Record<string, Bench> = {
   },
 };
 
-/** Not run with all the others: it needs Debian's `prometheus`, and root for a disk of its own. */
-const BY_NAME_ONLY = new Set(["alerts"]);
+const USUAL_ROUNDS: Record<string, number> = { "end-to-end": 3, queue: 3, batch: 1, engine: 2 };
+const USUAL_MINUTES: Record<string, number> = { engine: 30, "long-form": 10, growth: 180 };
+const USUAL_JOBS: Record<string, number> = { "long-run": 200 };
+
+/**
+ * Not run with all the others: `alerts` needs Debian's `prometheus`, and root for a disk of its own; the engine's need a
+ * compiler, recordings or models that do not come with the project, or hours.
+ */
+const BY_NAME_ONLY = new Set(["alerts", "engine", "equality", "long-form", "growth", "long-run"]);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     list: { type: "boolean" },
-    minutes: { type: "string", default: "5" },
+    minutes: { type: "string" },
+    only: { type: "string", default: "" },
     seconds: { type: "string", default: "4" },
     connections: { type: "string", default: "16" },
     rounds: { type: "string" },
     megabytes: { type: "string", default: "1024" },
-    jobs: { type: "string", default: "1000" },
+    jobs: { type: "string" },
     segments: { type: "string", default: "100000" },
   },
 });
@@ -94,13 +124,14 @@ if (values.list) {
   for (const name of names) {
     console.log(`\n${name}: ${BENCHES[name]!.what.replace(/ \(.*/, "")}\n`);
     await BENCHES[name]!.run({
-      minutes: Number(values.minutes),
+      minutes: Number(values.minutes ?? USUAL_MINUTES[name] ?? 5),
+      only: values.only,
       seconds: Number(values.seconds),
       connections: Number(values.connections),
-      jobs: Number(values.jobs),
+      jobs: Number(values.jobs ?? USUAL_JOBS[name] ?? 1000),
       segments: Number(values.segments),
       megabytes: Number(values.megabytes),
-      rounds: Number(values.rounds ?? (name === "end-to-end" || name === "queue" ? 3 : 5)),
+      rounds: Number(values.rounds ?? USUAL_ROUNDS[name] ?? 5),
     });
   }
   // The schema engine leaves a timer behind.
