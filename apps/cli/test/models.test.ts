@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -57,6 +57,25 @@ describe("models", () => {
     expect(await models("rm", "acme/whisper-mini")).toMatchObject({
       code: 2,
       output: expect.stringContaining("acme/whisper-mini is not in"),
+    });
+  }, 120_000);
+
+  test("are compiled ahead of time, and found compiled the next time", async () => {
+    env.EXECUTION_PROVIDERS = "cpu";
+    const { stdout } = await models("compile", "whisper-nano.en", "--json");
+    const made = { model: "whisper-nano.en", computation: "cpu/fp32/compiled", graphs: join(folder, "graphs") };
+    expect(JSON.parse(stdout)).toMatchObject(made);
+    const before = readdirSync(made.graphs);
+    expect((await models("compile", "whisper-nano.en")).stdout).toContain("cpu/fp32/compiled");
+    expect(readdirSync(made.graphs)).toEqual(before);
+    expect(await models("compile", "base")).toMatchObject({
+      code: 2,
+      output: expect.stringContaining("pull openai/whisper-base"),
+    });
+    env.SPEECH_PRECISION = "fp16";
+    expect(await models("compile", "whisper-nano.en")).toMatchObject({
+      code: 2,
+      output: expect.stringContaining("fp16 cannot be run on cpu"),
     });
   }, 120_000);
 

@@ -187,6 +187,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       metrics.slots.set(jobs.WORKER_CONCURRENCY);
       const protection = jobs.ECS_AGENT_URI && startEcsProtection({ agentUrl: jobs.ECS_AGENT_URI, log });
       if (protection) opened.push(() => protection.close());
+      const closing = new AbortController();
+      opened.push(async () => closing.abort(new Error("The worker is shutting down.")));
       const parts: WorkerParts = {
         workerId,
         db,
@@ -194,7 +196,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         outbound,
         programs,
         engines,
-        findSpeakers: createFindSpeakers(config, providersInOrder(config)),
+        findSpeakers: createFindSpeakers(config, providersInOrder(config), { log, closing: closing.signal }),
         gate: createEngineGate(),
         held: createHeldJobs((count) => {
           metrics.jobsRunning.set(count);
@@ -296,11 +298,12 @@ function openEngines({ speech, http, data }: Config, log: Logger, registry: Regi
   needOffered(places);
   const models = createModelFinder(places, hub, log);
   models.fetchOffered();
+  const never = new AbortController().signal;
   for (const name of speech.MODEL_PRELOAD) {
-    Promise.resolve(models.find(name)).then(
-      (folder) => runtime.preload(folder),
-      (err: unknown) => log.warn({ err, model: name }, "a model could not be loaded ahead of time"),
-    );
+    Promise.resolve(models.find(name))
+      .then((folder) => runtime.preload(folder, never))
+      .then((computation) => log.info({ model: name, computation }, "a model is loaded"))
+      .catch((err: unknown) => log.warn({ err, model: name }, "a model could not be loaded ahead of time"));
   }
   const onnx = createOnnxEngine({ runtime, models });
   showSpeech(registry, runtime, onnx);

@@ -58,7 +58,7 @@ function standIn(
       asked.push(request);
       yield* say(signal);
     },
-    preload: () => {},
+    preload: async () => "cpu/fp32/compiled",
     health: () => ({ state: "running", activeRequests: 0, childStarts: 1 }),
     modelInfo: async (folder) => ({
       ...{ folder, hash, multilingual: false, languages: ["en"] },

@@ -335,20 +335,15 @@ describe("the child", () => {
   });
 
   test("loads a model ahead of time, compiles it once, and tells how full its runs are", async () => {
-    const messages: string[] = [];
     const shares: number[] = [];
     const graphs = { cacheFolder: join(folder, "graphs"), precision: "auto" as const };
     const settings: Partial<SpeechRuntimeSettings> = {
       graphs,
       onRuns: (runs) => shares.push(...runs.map(([share]) => share)),
-      log: ({ message }) => messages.push(message),
     };
     await withRuntime(settings, async (own) => {
-      own.preload(join(folder, "nowhere"));
-      own.preload(NANO);
-      for (let tries = 0; own.health().operation !== "load" && tries < 200; tries++) await sleep(50);
-      for (let tries = 0; own.health().operation === "load" && tries < 600; tries++) await sleep(50);
-      expect(messages).toEqual(["A model could not be loaded ahead of time"]);
+      await expect(own.preload(join(folder, "nowhere"), never)).rejects.toMatchObject({ code: "model_unavailable" });
+      expect(await own.preload(NANO, never)).toBe("cpu/fp32/compiled");
       const { events, text } = await collect(own.transcribe(request(), never));
       expect(text).toContain("coffee");
       expect(events).toContainEqual({ type: "model", computation: "cpu/fp32/compiled" });

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type Config, readConfig } from "@scribe/config";
+import { hubNameOf } from "@scribe/domain";
 import { type Command, Option } from "commander";
 import { WrongUsage } from "../exit.ts";
 import { printTable } from "../print-table.ts";
@@ -14,9 +15,10 @@ what its tools have fetched is used where it lies. A pull that was cut off goes 
 
 Examples:
   npm run models -- list
-  npm run models -- pull onnx-community/whisper-base
+  npm run models -- pull openai/whisper-base
+  npm run models -- compile openai/whisper-base
   npm run models -- pull openai/whisper-large-v3-turbo@main --weights safetensors
-  npm run models -- rm onnx-community/whisper-base
+  npm run models -- rm openai/whisper-base
 
 HF_ENDPOINT names a mirror, HF_TOKEN opens private and gated models, HF_HUB_OFFLINE=1 forbids to fetch.`;
 
@@ -27,7 +29,10 @@ interface Options {
 }
 
 export function modelsCommand(program: Command): void {
-  const models = program.command("models").description("list, fetch and remove models").addHelpText("after", HELP);
+  const models = program
+    .command("models")
+    .description("list, fetch, compile and remove models")
+    .addHelpText("after", HELP);
   models
     .command("list")
     .description("models on this machine, which one is the default, and which ones callers may name")
@@ -36,7 +41,7 @@ export function modelsCommand(program: Command): void {
     .command("pull <id>")
     .description("fetch a model of Hugging Face, or what is new of it; prints its folder")
     .addOption(
-      new Option("--weights <kind>", "auto: the ONNX export where there is one")
+      new Option("--weights <kind>", "auto: the original weights where there are some")
         .choices(["auto", "onnx", "safetensors"])
         .default("auto"),
     )
@@ -46,6 +51,10 @@ export function modelsCommand(program: Command): void {
     .command("rm <id>")
     .description("remove a fetched model with all its revisions")
     .action((id: string, _options, command: Command) => remove(id, command.optsWithGlobals<Options>()));
+  models
+    .command("compile <name>")
+    .description("make a model ready to run as the worker would, and print how it will be computed")
+    .action((name: string, _options, command: Command) => compile(name, command.optsWithGlobals<Options>()));
 }
 
 async function list({ json }: Options): Promise<void> {
@@ -93,9 +102,25 @@ async function remove(text: string, { json }: Options): Promise<void> {
   console.log(json ? JSON.stringify({ removed: repo }) : `Removed ${repo}.`);
 }
 
+/** What the worker does when a model is first asked for, so that the first job need not wait for it. */
+async function compile(name: string, { json }: Options): Promise<void> {
+  const { compileAhead } = await import("../models/compile-ahead.ts");
+  const stop = untilSignal();
+  try {
+    const made = await compileAhead(name, settings(), stop.signal, (line) => console.error(line));
+    if (json) return console.log(JSON.stringify(made));
+    printTable(
+      ["model", "runs as", "graphs", "ready in"],
+      [[made.model, made.computation, made.graphs ?? "", `${made.seconds.toFixed(1)} s`]],
+    );
+  } finally {
+    stop.dispose();
+  }
+}
+
 async function readId(text: string) {
   const { parseModelId } = await import("@scribe/speech");
-  const id = parseModelId(text);
+  const id = parseModelId(hubNameOf(text, settings().speech.SCRIBE_MODEL_NAMES));
   if (id === null)
     throw new WrongUsage(`"${text}" is no id of Hugging Face; one reads owner/name or owner/name@revision.`);
   return id;

@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import type { Config } from "@scribe/config";
 import { durabilityWarnings, migrationStatus, openDatabase } from "@scribe/database";
+import { hubNameOf } from "@scribe/domain";
 import { findFfmpeg } from "@scribe/media";
 import { createOutboundClient } from "@scribe/outbound";
 import { findCached, parseModelId } from "@scribe/speech";
@@ -223,7 +224,7 @@ async function examineModel({ speech, data }: Config): Promise<Finding[]> {
       : [resolve(speech.SCRIBE_MODEL_DIR ?? dataModels, name), join(BUNDLED_MODELS, name)];
   const folder = places.find((place) => existsSync(join(place, "config.json")));
   if (folder !== undefined) return [ok("model", `${name} in ${folder}`)];
-  const id = parseModelId(name);
+  const id = parseModelId(hubNameOf(name, speech.SCRIBE_MODEL_NAMES));
   const cached = id === null ? null : await findCached(resolve(speech.SCRIBE_MODEL_DIR ?? dataModels), id);
   if (cached !== null) return [ok("model", `${name} in ${cached}`)];
   return [

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "@scribe/config";
+import { hubNameOf } from "@scribe/domain";
 import { listCached, modelName, openHub, parseModelId } from "@scribe/speech";
 
 const BUNDLED = resolve(import.meta.dirname, "../../../../models");
@@ -23,7 +24,9 @@ export async function listModels({ data, speech }: Config): Promise<Model[]> {
   const entries = [speech.SCRIBE_MODEL, ...speech.SCRIBE_MODELS];
   const usage = (name: string, folder: string) => {
     const named = (entry: string) =>
-      entry === name || entry === folder || (parseModelId(entry)?.repo ?? modelName(entry)) === name;
+      entry === name ||
+      entry === folder ||
+      (parseModelId(hubNameOf(entry, speech.SCRIBE_MODEL_NAMES))?.repo ?? modelName(entry)) === name;
     return { default: named(speech.SCRIBE_MODEL), offered: entries.some(named) };
   };
   const folders = [

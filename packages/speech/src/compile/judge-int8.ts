@@ -45,12 +45,13 @@ export async function judgeInt8(model: ModelFolder, options: JudgeOptions): Prom
   const kept = join(cacheFolder, `${basename(int8.folder)}.judgement.json`);
   const before = await readJudgement(kept);
   if (before) return before;
+  const speech = await readProbe(options.probe);
   const fp32 = await compileModel(model, { ...options, precision: "fp32" });
   const reference = await CompiledModel.open(model, fp32, alignmentHeads, sessions);
   try {
     const candidate = await CompiledModel.open(model, int8, alignmentHeads, sessions);
     try {
-      const judgement = await compare(model, reference, candidate, await readProbe(options.probe));
+      const judgement = await compare(model, reference, candidate, speech);
       await keep(kept, judgement);
       return judgement;
     } finally {

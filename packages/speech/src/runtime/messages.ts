@@ -32,7 +32,7 @@ export type ToChild =
   | { type: "transcribe"; request: ChildRequest }
   | { type: "cancel"; key: string }
   /** Loads a model before anyone asks for it. */
-  | { type: "preload"; model: string };
+  | { type: "preload"; key: string; model: string };
 
 /** From the child to the parent; all but `heartbeat` come from the session thread. */
 export type FromChild =

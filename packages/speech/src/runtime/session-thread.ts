@@ -72,44 +72,36 @@ function serve(port: MessagePort, settings: ThreadSettings) {
     }
   }
 
-  async function run(request: ChildRequest) {
-    const { key } = request;
+  async function preload(key: string, folder: string, signal: AbortSignal) {
+    const held = await models.hold(folder, key, signal);
+    post({ type: "event", key, event: { type: "model", computation: held.computation } });
+    held.release();
+  }
+
+  async function run(key: string, work: (signal: AbortSignal) => Promise<void>) {
     const controller = new AbortController();
     controllers.set(key, controller);
     try {
-      await transcribe(request, controller.signal);
+      await work(controller.signal);
       post({ type: "ended", key });
     } catch (error) {
       const { code, message } = asSpeechError(error);
       post({ type: "ended", key, error: { code, message } });
     }
     controllers.delete(key);
-    if (controllers.size === 0) rest();
-  }
-
-  function rest() {
+    if (controllers.size > 0) return;
     occupancy.tell();
     post({ type: "resting" });
   }
 
-  /** What is wrong with it, its first request will hear. */
-  async function preload(folder: string) {
-    try {
-      (await models.hold(folder, "preload")).release();
-    } catch (error) {
-      const { message } = asSpeechError(error);
-      post({
-        type: "log",
-        entry: { level: "warn", message: "A model could not be loaded ahead of time", reason: message },
-      });
-    }
-    if (controllers.size === 0) rest();
-  }
-
   port.on("message", (message: ToChild) => {
-    if (message.type === "transcribe") void run(message.request);
-    else if (message.type === "preload") void preload(message.model);
-    else if (message.type === "cancel") {
+    if (message.type === "transcribe") {
+      const { request } = message;
+      void run(request.key, (signal) => transcribe(request, signal));
+    } else if (message.type === "preload") {
+      const { key, model } = message;
+      void run(key, (signal) => preload(key, model, signal));
+    } else if (message.type === "cancel") {
       controllers.get(message.key)?.abort(new SpeechError("cancelled", "the request was cancelled"));
     }
   });

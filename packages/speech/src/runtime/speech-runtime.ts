@@ -61,8 +61,11 @@ export interface SpeechRuntime {
    */
   transcribe(request: TranscribeRequest, signal: AbortSignal): AsyncIterable<SpeechEvent>;
   health(): RuntimeHealth;
-  /** Loads a model before anyone asks for it, in the background; it leaves as any other. */
-  preload(folder: string): void;
+  /**
+   * Loads a model before anyone asks for it, compiling it where it is to be; it leaves as any other. Gives its computation,
+   * e.g. `cpu/fp32/compiled`; throws a SpeechError.
+   */
+  preload(folder: string, signal: AbortSignal): Promise<string>;
   /** Reads a model folder's own files, without loading the model. Throws `model_unavailable` or `invalid_model`. */
   modelInfo(folder: string): Promise<ModelInfo>;
   on(event: "child-exit", listener: (exit: ChildExit) => void): void;

@@ -4,7 +4,7 @@ import { SpeechError } from "../speech-error.ts";
 import { type SpeechCheckpoint, type SpeechEvent, speechCheckpointSchema } from "../speech-events.ts";
 import { parseSpeechOptions } from "../speech-options.ts";
 import { EventInbox } from "./event-inbox.ts";
-import type { FromChild, ThreadSettings } from "./messages.ts";
+import type { FromChild, ThreadSettings, ToChild } from "./messages.ts";
 import { SpeechChild } from "./speech-child.ts";
 import type {
   BatchRuns,
@@ -53,6 +53,22 @@ class ChildRuntime implements SpeechRuntime {
   async *transcribe(request: TranscribeRequest, signal: AbortSignal): AsyncGenerator<SpeechEvent, void, undefined> {
     const options = parseSpeechOptions(request.options);
     const resume = request.resume === undefined ? undefined : parseCheckpoint(request.resume);
+    const { id: seed, model, pcmPath, tenant, priority } = request;
+    const standing = { tenant, priority };
+    yield* this.#ask(request.id, signal, (key) => {
+      return { type: "transcribe", request: { key, seed, standing, model, pcmPath, options, resume } };
+    });
+  }
+
+  async preload(folder: string, signal: AbortSignal): Promise<string> {
+    for await (const event of this.#ask("preload", signal, (key) => ({ type: "preload", key, model: folder }))) {
+      if (event.type === "model") return event.computation;
+    }
+    throw new SpeechError("internal", "the model was loaded, but did not say how");
+  }
+
+  /** Sends the child a request, and gives the events that it answers with. */
+  async *#ask(id: string, signal: AbortSignal, message: (key: string) => ToChild) {
     const ended = AbortSignal.any([signal, this.#closing.signal]);
     const cancelled = () => new SpeechError("cancelled", "the request was cancelled");
     if (ended.aborted) throw cancelled();
@@ -63,10 +79,8 @@ class ChildRuntime implements SpeechRuntime {
     const cancel = () => inbox.fail(cancelled());
     ended.addEventListener("abort", cancel, { once: true });
     const child = this.#childForUse();
-    this.#running.set(key, { id: request.id, inbox, child });
-    const { id: seed, model, pcmPath, tenant, priority } = request;
-    const standing = { tenant, priority };
-    child.send({ type: "transcribe", request: { key, seed, standing, model, pcmPath, options, resume } });
+    this.#running.set(key, { id, inbox, child });
+    child.send(message(key));
     try {
       yield* inbox;
     } finally {
@@ -76,12 +90,6 @@ class ChildRuntime implements SpeechRuntime {
       child.send({ type: "cancel", key });
       if (this.#running.size === 0) this.#rest();
     }
-  }
-
-  preload(folder: string) {
-    if (this.#closing.signal.aborted) return;
-    this.#childForUse().send({ type: "preload", model: folder });
-    if (this.#running.size === 0) this.#rest();
   }
 
   health(): RuntimeHealth {
