@@ -44,6 +44,7 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
   const storage = createLocalStore({ root: join(folder, "audio") });
   const engine = createSyntheticEngine();
   const pokes: string[] = [];
+  const closing = new AbortController();
 
   const makeParts = async (name: string, changes: Partial<JobSettings> = {}): Promise<WorkerParts> => ({
     workerId: name,
@@ -52,7 +53,7 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
     outbound,
     programs: await findFfmpeg({ production: false }),
     engines: new Map([["synthetic", { engine, secondsWithoutAudio }]]),
-    findSpeakers: createFindSpeakers(readConfig({}).config, ["cpu"]),
+    findSpeakers: createFindSpeakers(readConfig({}).config, ["cpu"], { log, closing: closing.signal }),
     gate: createEngineGate(),
     held: createHeldJobs(),
     notifications,
@@ -116,6 +117,7 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
     /** What workers have on disk now. */
     temporaryFiles: async () => await readdir(join(folder, "tmp"), { recursive: true }),
     async close() {
+      closing.abort();
       await notifications.close();
       await outbound.close();
       await db.close();

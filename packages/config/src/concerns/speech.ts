@@ -48,9 +48,9 @@ export const speechSettings = {
     description: "How finely the speaker networks look: `exact`, `fast`; `auto`: fast without a GPU",
   }),
   DIARIZATION_SEGMENTATION_MODEL: setting(text, {
-    description: "Folder of a pyannote segmentation model in ONNX; absent: speakers are told apart without",
+    description: "Folder or hub id of a pyannote segmentation model in ONNX; absent: speakers are told apart without",
   }),
   DIARIZATION_EMBEDDING_MODEL: setting(text, {
-    description: "Folder of a WeSpeaker embedding model in ONNX, with PLDA files or without",
+    description: "Folder or hub id of a WeSpeaker embedding model in ONNX, with PLDA files or without",
   }),
 } as const;

@@ -1,13 +1,15 @@
+import { NETWORK_PLACES } from "../diarize/neural/network-places.ts";
 import { EXPORT_VARIANTS } from "../sessions/export-files.ts";
 import { HubError } from "./hub-error.ts";
 
 /**
  * Which weights are wanted: the ONNX export, the original weights, or what there is: what `prefer` says first, else the
  * original weights, which the processor runs fastest. `variant` is an export's suffix, such as `_quantized`; whoever names
- * one means the export. Where none is named, full precision comes first.
+ * one means the export. Where none is named, full precision comes first. `network`: no Whisper, but a single graph, such as
+ * the two that tell speakers apart, and the PLDA files beside it.
  */
 export type WantedFiles = {
-  weights?: "onnx" | "safetensors" | "auto";
+  weights?: "onnx" | "safetensors" | "auto" | "network";
   variant?: string;
   prefer?: "onnx" | "safetensors";
 };
@@ -33,6 +35,7 @@ const DESCRIBING = [
  */
 export function chooseFiles(names: readonly string[], wanted: WantedFiles = {}): string[] {
   const there = new Set(names);
+  if (wanted.weights === "network") return networkFiles(there);
   for (const name of NEEDED) if (!there.has(name)) throw new HubError("unfit", `the model has no ${name}`);
   if (!there.has("tokenizer.json") && !there.has("vocab.json"))
     throw new HubError("unfit", "the model has no tokenizer");
@@ -44,6 +47,13 @@ export function chooseFiles(names: readonly string[], wanted: WantedFiles = {}):
   if (chosen === null)
     throw new HubError("unfit", `the model has no weights that can be run here (${weights}${variant})`);
   return [...DESCRIBING.filter((name) => there.has(name)), ...chosen];
+}
+
+function networkFiles(there: ReadonlySet<string>): string[] {
+  const graph = NETWORK_PLACES.find((name) => there.has(name));
+  if (graph === undefined) throw new HubError("unfit", `the model has none of: ${NETWORK_PLACES.join(", ")}`);
+  const plda = [...there].filter((name) => /^(?:plda\/)?[a-z_]+\.npz$/.test(name)).sort();
+  return [...plda, ...[`${graph}_data`].filter((name) => there.has(name)), graph];
 }
 
 /** Weights beyond 2 GB lie beside their graph. */

@@ -4,10 +4,8 @@ import type { InferenceSession } from "onnxruntime-node";
 import { openSession } from "../../sessions/open-session.ts";
 import { SpeechError } from "../../speech-error.ts";
 import type { Networks } from "./diarize-by-networks.ts";
+import { NETWORK_PLACES } from "./network-places.ts";
 import { SpeakerEmbedder } from "./speaker-embedder.ts";
-
-/** Where exports put the network, the exact one first. */
-const PLACES = ["onnx/model.onnx", "model.onnx"];
 
 export type OpenedNetworks = Networks & { onGpu: boolean; close(): Promise<void> };
 
@@ -40,7 +38,7 @@ export async function openNetworks(
 }
 
 async function findNetwork(folder: string): Promise<string> {
-  for (const place of PLACES) {
+  for (const place of NETWORK_PLACES) {
     const path = join(folder, place);
     const there = await access(path).then(
       () => true,
@@ -48,5 +46,5 @@ async function findNetwork(folder: string): Promise<string> {
     );
     if (there) return path;
   }
-  throw new SpeechError("model_unavailable", `a diarization model's folder has none of: ${PLACES.join(", ")}`);
+  throw new SpeechError("model_unavailable", `a diarization model's folder has none of: ${NETWORK_PLACES.join(", ")}`);
 }
