@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Diarization, diarize } from "@scribe/speech";
 import { printTable } from "../print-table.ts";
-import { makeOverlapped, type Recording, readRecordings } from "./recordings.ts";
+import { memoryOverLength } from "./memory.ts";
+import { makeDialogues, makeOverlapped, type Recording, readRecordings } from "./recordings.ts";
 import { addScores, type DiarizationScore, errorRate, scoreDiarization, type Turn } from "./score-diarization.ts";
 import { costOfSpeakers } from "./score-words.ts";
+import { splitStereo } from "./split-stereo.ts";
 
 /** Files with less speech say nothing of their own. */
 const LEAST_SPEECH = 10;
@@ -15,7 +17,8 @@ type Way = "one speaker" | "count unknown" | "count known" | "perfect voice acti
 
 /**
  * Who speaks when, on the recordings of SCRIBE_TEST_AUDIO: error rates with a collar of 0.25 s and without, next to "one
- * speaker for all" and to what a perfect detection of speech would give. With DIARIZATION_SEGMENTATION_MODEL and
+ * speaker for all" and to what a perfect detection of speech would give; a speaker a channel, with leaks; and the memory
+ * of long recordings. With DIARIZATION_SEGMENTATION_MODEL and
  * DIARIZATION_EMBEDDING_MODEL it measures those networks, at both speeds.
  */
 export async function diarization(): Promise<void> {
@@ -26,9 +29,16 @@ export async function diarization(): Promise<void> {
   }
   const folder = mkdtempSync(join(tmpdir(), "bench-diarization-"));
   try {
-    const recordings = [...readRecordings(audio, folder), ...makeOverlapped(audio, folder)];
+    const recordings = [
+      ...readRecordings(audio, folder),
+      ...makeOverlapped(audio, folder),
+      ...makeDialogues(audio, folder),
+    ];
     const speeds = process.env.DIARIZATION_EMBEDDING_MODEL ? (["exact", "fast"] as const) : (["auto"] as const);
     for (const speed of speeds) await measure(recordings, speed);
+    const conversations = recordings.filter(({ group }) => group === "mixtures");
+    await splitStereo(conversations, folder);
+    await memoryOverLength(conversations[0]!, folder);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -6,7 +6,7 @@ import type { Turn } from "./score-diarization.ts";
 /** A recording with who speaks when; its samples lie at `pcmPath`. */
 export interface Recording {
   name: string;
-  group: "AMI" | "mixtures" | "overlapped mixtures";
+  group: "AMI" | "mixtures" | "overlapped mixtures" | "dialogues";
   pcmPath: string;
   reference: Turn[];
   /** What is said, where that is known. */
@@ -34,14 +34,44 @@ export function readRecordings(audio: string, workFolder: string): Recording[] {
     });
 }
 
+/** Speakers of read speech one after the other, each with all that there is of them: what is said never comes again. */
+export function makeDialogues(audio: string, workFolder: string): Recording[] {
+  const bySpeaker = filesOfSpeakers(audio);
+  const speakers = [...bySpeaker.keys()];
+  return [
+    [0, 1],
+    [2, 3],
+    [4, 5],
+    [6, 0],
+    [1, 3, 5],
+    [0, 2, 4],
+    [6, 3, 1],
+    [0, 1, 2, 3],
+    [3, 4, 5, 6],
+  ].map((chosen, k) => {
+    const name = `dialogue_${k + 1}_${chosen.length}`;
+    const reference: Turn[] = [];
+    const pause = Buffer.alloc(12_800);
+    const parts: Uint8Array[] = [pause];
+    let start = 0.4;
+    for (let round = 0; round < 6; round++) {
+      for (const index of chosen) {
+        const speaker = speakers[index]!;
+        const samples = decode(bySpeaker.get(speaker)![round]!);
+        reference.push({ speaker, start, end: start + samples.length / 32_000 });
+        start += samples.length / 32_000 + 0.4;
+        parts.push(samples, pause);
+      }
+    }
+    const pcmPath = join(workFolder, `${name}.pcm`);
+    writeFileSync(pcmPath, Buffer.concat(parts));
+    return { name, group: "dialogues", pcmPath, reference, utterances: [] };
+  });
+}
+
 /** Speakers of read speech who fall into each other's words: made here, the same every time. */
 export function makeOverlapped(audio: string, workFolder: string): Recording[] {
-  const folder = join(audio, "english");
-  const bySpeaker = new Map<string, string[]>();
-  for (const file of readdirSync(folder).sort()) {
-    const speaker = /^ls_other_(\d+)-/.exec(file)?.[1];
-    if (speaker) bySpeaker.set(speaker, [...(bySpeaker.get(speaker) ?? []), join(folder, file)]);
-  }
+  const bySpeaker = filesOfSpeakers(audio);
   const speakers = [...bySpeaker.keys()];
   return [2, 2, 3, 3, 4].map((count, k) => {
     const name = `overlapped_${k + 1}_${count}`;
@@ -70,6 +100,17 @@ export function makeOverlapped(audio: string, workFolder: string): Recording[] {
     writeFileSync(pcmPath, Buffer.from(mixed.buffer));
     return { name, group: "overlapped mixtures", pcmPath, reference, utterances: [] };
   });
+}
+
+/** The seven speakers of whom there are six recordings each. */
+function filesOfSpeakers(audio: string): Map<string, string[]> {
+  const folder = join(audio, "english");
+  const bySpeaker = new Map<string, string[]>();
+  for (const file of readdirSync(folder).sort()) {
+    const speaker = /^ls_other_(\d+)-/.exec(file)?.[1];
+    if (speaker) bySpeaker.set(speaker, [...(bySpeaker.get(speaker) ?? []), join(folder, file)]);
+  }
+  return bySpeaker;
 }
 
 function decode(path: string): Buffer {
