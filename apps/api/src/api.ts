@@ -42,6 +42,8 @@ export interface Api {
   hits: HitCounter;
   links: LinkSigner;
   uploadSlots: UploadSlots;
+  /** What the operator's older receivers know: of the default tenant's webhooks in the older form. */
+  legacySecretOf: (tenantId: string) => string | undefined;
   findCacheKeys: FindCacheKeys;
   /** Jobs that wait, as of at most ten seconds ago; null where that is not known. */
   queueSize: () => number | null;

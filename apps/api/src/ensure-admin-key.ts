@@ -19,9 +19,10 @@ export function readAdminKey(text: string | undefined): ParsedKey | null {
 export async function ensureAdminKey(
   db: Database,
   { key, webhookSecret }: { key: ParsedKey | null; webhookSecret?: string | undefined },
-): Promise<void> {
+): Promise<{ defaultTenantId: string }> {
   const tenant = await ensureTenant(db, "default", webhookSecret);
-  if (key === null || (await holds(db, key))) return;
+  const known = { defaultTenantId: tenant.id };
+  if (key === null || (await holds(db, key))) return known;
   try {
     const scopes = ["transcribe", "manage", "admin"] as const;
     const made = await createKey(db, { tenantId: tenant.id, name: "SCRIBE_ADMIN_KEY", scopes, key });
@@ -31,6 +32,7 @@ export async function ensureAdminKey(
     // Another replica was quicker.
     if (!(await holds(db, key))) throw error;
   }
+  return known;
 }
 
 /** Whether this very key is there; one that was revoked stays revoked. */

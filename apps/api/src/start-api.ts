@@ -81,7 +81,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
     closing.defer(() => storage.close());
     await reachDatabase(db, log, signal);
     for (const warning of await durabilityWarnings(db)) log.warn(warning);
-    await ensureAdminKey(db, { key: adminKey, webhookSecret: outbound.WEBHOOK_SECRET });
+    const { defaultTenantId } = await ensureAdminKey(db, { key: adminKey, webhookSecret: outbound.WEBHOOK_SECRET });
 
     const metrics = createApiMetrics();
     const tracer = await openTracer(config.tracing, { service: "scribe-api", version: readVersion(), log });
@@ -141,6 +141,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
       outboundPolicy,
       deliver: { client, headersFor },
       models: readModelOffer(speech),
+      legacySecretOf: (tenantId) => (tenantId === defaultTenantId ? outbound.IVRIT_WEBHOOK_SECRET : undefined),
       waits,
       underway: createUnderway(),
       queueSize: queueSize.read,

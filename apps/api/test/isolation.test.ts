@@ -230,6 +230,7 @@ const MATRIX: Record<string, Verdict> = {
   runpodCancel: [send("POST", ({ job }) => `/runpod/v2/x/cancel/${job}`)],
   runpodPurgeQueue: [get(() => "/runpod/v2/x/status/none")],
   runpodHealth: [get(() => "/runpod/v2/x/status/none")],
+  legacyTestWebhook: "takes no id",
   assemblyaiUpload: "takes no id",
   assemblyaiCreate: [
     send(

@@ -8,6 +8,7 @@ export * from "./errors.ts";
 export * from "./foreign/assemblyai.ts";
 export { type DeepgramAsk, renderDeepgram } from "./foreign/deepgram.ts";
 export * from "./foreign/front-door.ts";
+export { legacySegment } from "./foreign/legacy.ts";
 export * from "./foreign/render-foreign-webhook.ts";
 export * from "./foreign/runpod.ts";
 export * from "./hub-name.ts";

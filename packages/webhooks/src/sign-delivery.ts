@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { parseWebhookSecret } from "./secrets.ts";
+import { parseWebhookSecret, SECRET_PREFIX } from "./secrets.ts";
 
 export interface Delivery {
   /** The same over all tries of one event. Must not contain a full stop. */
@@ -24,12 +24,15 @@ export function signDelivery(delivery: Delivery, secrets: readonly string[]): Re
   if (!Number.isSafeInteger(delivery.timestamp)) throw new TypeError("A webhook timestamp is in whole seconds.");
   const { id, body } = delivery;
   const timestamp = String(delivery.timestamp);
+  const older = { "x-webhook-signature": createHmac("sha256", first).update(body).digest("hex") };
+  // What an older receiver was given as its secret is no Standard Webhooks' secret: only its own signature can be made.
+  if (!first.startsWith(SECRET_PREFIX)) return { "webhook-id": id, "webhook-timestamp": timestamp, ...older };
   const sign = (secret: string) => `v1,${standardSignature(id, timestamp, body, secret).toString("base64")}`;
   return {
     "webhook-id": id,
     "webhook-timestamp": timestamp,
     "webhook-signature": secrets.map(sign).join(" "),
-    "x-webhook-signature": createHmac("sha256", first).update(body).digest("hex"),
+    ...older,
   };
 }
 

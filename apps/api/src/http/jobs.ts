@@ -8,7 +8,7 @@ import { jobSchema, toJobView } from "./job-view.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 import { queryFlag, queryInt, queryTime } from "./query-types.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson, sendNothing } from "./send-json.ts";
 import { stopJob, stopOrErase } from "./stop-job.ts";
 
 const jobList = answerSchema("JobList", z.object({ data: z.array(jobSchema), next_cursor: z.string().nullable() }));
@@ -114,7 +114,7 @@ export const deleteJob = defineRoute({
     async ({ request, response, caller, params }) => {
       const stopped = await stopOrErase(api, caller, idFrom(params, "job"), request.ip);
       if (stopped) return sendJson(response, 202, toJobView(stopped));
-      response.status(204).end();
+      sendNothing(response);
     },
 });
 

@@ -1,9 +1,19 @@
 import type { KeyRow } from "@scribe/database";
-import { hasScope, type KeyLimits, keyLimits, RequestError, SCOPES, type Scope, safeText } from "@scribe/domain";
+import {
+  hasScope,
+  type KeyLimits,
+  keyLimits,
+  RequestError,
+  SCOPES,
+  type Scope,
+  safeText,
+  WEBHOOK_FORMATS,
+} from "@scribe/domain";
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { effectiveLimits } from "../limits/effective-limits.ts";
 import { answerSchema } from "../openapi/schemas.ts";
+import { PROFILE_NAMES } from "./compat/profile.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 
 const time = z.iso.datetime();
@@ -18,6 +28,8 @@ const keyShape = {
   expires_at: time.nullable(),
   revoked_at: time.nullable(),
   last_used_at: time.nullable(),
+  profile: z.enum(PROFILE_NAMES),
+  webhook_format: z.enum(WEBHOOK_FORMATS).nullable(),
 } as const;
 
 const shownOnce = z.string().meta({ description: "Shown here, and never again" });
@@ -35,6 +47,14 @@ export const newKeyFields = {
     .refine((at) => at.getTime() > Date.now(), "must be in the future")
     .optional(),
   limits: keyLimits.optional(),
+  profile: z
+    .enum(PROFILE_NAMES)
+    .optional()
+    .meta({ description: "Which API its callers know; `legacy`: the FastAPI service's" }),
+  webhook_format: z
+    .enum(["standard", "legacy"])
+    .optional()
+    .meta({ description: "How webhooks of its jobs look; absent: as the operator says" }),
 } as const;
 
 export function toKeyView(key: KeyRow): z.output<typeof keySchema> {
@@ -48,6 +68,8 @@ export function toKeyView(key: KeyRow): z.output<typeof keySchema> {
     expires_at: key.expiresAt?.toISOString() ?? null,
     revoked_at: key.revokedAt?.toISOString() ?? null,
     last_used_at: key.lastUsedAt?.toISOString() ?? null,
+    profile: key.profile as (typeof PROFILE_NAMES)[number],
+    webhook_format: key.webhookFormat,
   };
 }
 

@@ -37,6 +37,8 @@ export const postKey = defineRoute({
         expiresAt: body.expires_at,
         limits: body.limits,
         createdBy: caller.madeBy,
+        profile: body.profile,
+        webhookFormat: body.webhook_format,
       });
       await audit(db, {
         tenantId: caller.tenantId,

@@ -2,6 +2,7 @@ import { RequestError } from "@scribe/domain";
 import type { Express, RequestHandler } from "express";
 import type { Api } from "../api.ts";
 import { expressPath, type Guard, type Route } from "../openapi/route.ts";
+import { inTodaysWords } from "./compat/profile.ts";
 import { parseQuery } from "./middleware/parse-query.ts";
 import { readJson } from "./middleware/read-json.ts";
 import { requireAccounts } from "./middleware/require-accounts.ts";
@@ -27,9 +28,10 @@ export function mountRoutes(app: Express, api: Api, routes: readonly Route[], gu
   });
 }
 
-function nameRoute({ path }: Route): RequestHandler {
+function nameRoute({ path, operationId }: Route): RequestHandler {
   return (_request, response, next) => {
     response.locals.route = path;
+    response.locals.operation = operationId;
     next();
   };
 }
@@ -39,7 +41,9 @@ function run(api: Api, route: Route): RequestHandler {
   const limits = { maxBytes: api.config.limits.MAX_BODY_BYTES, waitMs: api.waits.bodyMs };
   return async (request, response) => {
     const query = parseQuery(route, request);
-    const body = route.body?.kind === "json" ? await readJson(request, route.body.schema, limits) : undefined;
+    const adapt = (input: unknown) => inTodaysWords(response, input);
+    const body =
+      route.body?.kind === "json" ? await readJson(request, route.body.schema, { ...limits, adapt }) : undefined;
     const params = request.params as Record<string, string>;
     await handle({ request, response, caller: response.locals.caller, params, query, body });
   };

@@ -1,5 +1,12 @@
 import type { NewJob, ProviderSettingRow } from "@scribe/database";
-import { isProvider, RequestError, type TranscriptionOptions, toJobRequest, type UploadFields } from "@scribe/domain";
+import {
+  isProvider,
+  RequestError,
+  type TranscriptionOptions,
+  toJobRequest,
+  type UploadFields,
+  WEBHOOK_EVENTS,
+} from "@scribe/domain";
 import { assertUrlAllowed, OutboundError } from "@scribe/outbound";
 import { isWebhookSecret } from "@scribe/webhooks";
 import type { Request } from "express";
@@ -42,6 +49,7 @@ export function prepareJob(
     const { webhook_url: enhanceUrl } = job.options.enhance;
     if (enhanceUrl !== undefined) checkUrl(api, "enhance.webhook_url", enhanceUrl);
   }
+  const format = job.webhookUrl === undefined ? null : (caller.webhookFormat ?? api.config.outbound.WEBHOOK_FORMAT);
   const maxBytes = api.config.limits.MAX_METADATA_BYTES;
   if (Buffer.byteLength(JSON.stringify(job.metadata)) > maxBytes) {
     throw wrongField("metadata", `must be at most ${maxBytes} bytes of JSON`);
@@ -52,13 +60,15 @@ export function prepareJob(
     engine: job.engine,
     model: provider?.model ?? chooseModel(api.models, job.model),
     providerAccount: provider?.account,
-    options,
+    options: baseUrl === undefined ? options : { ...options, provider_address: baseUrl },
     priority: job.priority,
     recordingId: job.recordingId,
     metadata: job.metadata,
     webhookUrl: job.webhookUrl,
-    webhookEvents: job.webhookEvents,
-    webhookSecret: job.webhookSecret,
+    // Older receivers are told of the start, too.
+    webhookEvents: format === "legacy" ? (fields.webhook_events ?? WEBHOOK_EVENTS) : job.webhookEvents,
+    webhookSecret: job.webhookSecret ?? (format === "legacy" ? api.legacySecretOf(caller.tenantId) : undefined),
+    ...(format === "legacy" ? { frontDoor: { door: "legacy", webhook: "legacy" } } : {}),
     traceparent: readTraceparent(request),
   };
 }

@@ -13,7 +13,7 @@ import type { Request } from "express";
 import type { Api } from "../api.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 
-export const PROVIDER_KEY_HEADER = "X-Provider-Key";
+const PROVIDER_KEY_HEADER = "X-Provider-Key";
 
 /** For the documents of the routes that take it. */
 export const providerKeyHeader = {
@@ -83,6 +83,11 @@ export function readKeyHeader(request: Request): string | undefined {
   const key = request.get(PROVIDER_KEY_HEADER);
   if (key === undefined || providerKey.safeParse(key).success) return key;
   throw wrong(PROVIDER_KEY_HEADER, "must be 1 to 512 visible ASCII characters");
+}
+
+/** Of a retry whose job named an address of its own. */
+export function requiredKey(): RequestError {
+  return wrong(PROVIDER_KEY_HEADER, "is needed: the job named an address of its own");
 }
 
 export function requireKey(

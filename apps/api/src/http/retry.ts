@@ -1,5 +1,5 @@
 import { NotRetryable, tenantJobs } from "@scribe/database";
-import { isProvider, RequestError } from "@scribe/domain";
+import { isProvider, RequestError, readStoredOptions } from "@scribe/domain";
 import type { Request } from "express";
 import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
@@ -12,6 +12,7 @@ import {
   readKeyHeader,
   readProviderSetting,
   refuseLocalOnly,
+  requiredKey,
   requireKey,
 } from "./prepare-provider.ts";
 
@@ -64,7 +65,10 @@ async function readAccount(api: Api, caller: Caller, request: Request, id: strin
   const old = await tenantJobs(api.db, caller.tenantId).get(id);
   if (!old || !isProvider(old.engine)) return undefined;
   refuseLocalOnly(api, "engine");
-  const account = apiKey === undefined ? undefined : { apiKey };
+  const { provider_address: baseUrl } = readStoredOptions(old.options);
+  // No other key goes there, and the audio nowhere else.
+  if (baseUrl !== undefined && apiKey === undefined) throw requiredKey();
+  const account = apiKey === undefined ? undefined : { apiKey, baseUrl };
   requireKey(api, old.engine, account, await readProviderSetting(api, caller, old.engine));
   return account;
 }

@@ -15,6 +15,7 @@ import { getBatchResults } from "./batch-results.ts";
 import { cancelBatch, deleteBatch, getBatch, listBatches, postBatch } from "./batches.ts";
 import { assemblyaiRoutes } from "./compat/assemblyai/index.ts";
 import { deepgramRoutes } from "./compat/deepgram/index.ts";
+import { legacyTestWebhook } from "./compat/legacy/webhook-test.ts";
 import { openaiRoutes } from "./compat/openai/index.ts";
 import { runpodRoutes } from "./compat/runpod/index.ts";
 import { docs, docsScript } from "./docs.ts";
@@ -143,4 +144,5 @@ export const routes: readonly Route[] = [
   ...deepgramRoutes,
   ...assemblyaiRoutes,
   ...runpodRoutes,
+  legacyTestWebhook,
 ];

@@ -1,11 +1,13 @@
 import { tenantJobs, tenantProviders } from "@scribe/database";
 import { jobFields, readFormFields, type UploadFields, uploadFields, uuidV7 } from "@scribe/domain";
+import type { Response } from "express";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
 import { streamUpload } from "../stream-upload.ts";
 import { accepted, acceptedSchema, pokeFor } from "./accepted-view.ts";
 import { audioSecondsOfUpload } from "./audio-seconds.ts";
+import { inTodaysWords } from "./compat/profile.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import { invalidInput } from "./invalid-input.ts";
 import { readLexicons } from "./known-lexicons.ts";
@@ -57,7 +59,7 @@ export const upload = defineRoute({
         const id = uuidV7();
         const audioKey = `audio/${caller.tenantId}/${id}/source`;
         const prepare = (given: ReadonlyMap<string, string>) => {
-          const fields = parseFields(given);
+          const fields = parseFields(response, given);
           const setting = settings.find(({ provider }) => provider === fields.engine) ?? null;
           return { fields, job: prepareJob(api, caller, request, fields, setting, lexicons) };
         };
@@ -105,8 +107,8 @@ export const upload = defineRoute({
     },
 });
 
-function parseFields(given: ReadonlyMap<string, string>): UploadFields {
-  const parsed = uploadFields.safeParse(readFormFields(given));
+function parseFields(response: Response, given: ReadonlyMap<string, string>): UploadFields {
+  const parsed = uploadFields.safeParse(inTodaysWords(response, readFormFields(given)));
   if (!parsed.success) throw invalidInput(parsed.error, "field");
   return parsed.data;
 }

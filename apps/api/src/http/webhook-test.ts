@@ -1,9 +1,12 @@
 import { tenantDeliveries, webhookSecrets } from "@scribe/database";
 import { httpUrl, RequestError } from "@scribe/domain";
-import { deliverOnce, isSuccess } from "@scribe/webhooks";
+import { type DeliveryResult, deliverOnce, isSuccess } from "@scribe/webhooks";
+import type { Response } from "express";
 import { z } from "zod";
+import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
+import type { Caller } from "./middleware/authenticate.ts";
 import { checkUrl } from "./prepare-job.ts";
 import { sendJson } from "./send-json.ts";
 
@@ -31,24 +34,9 @@ export const testWebhook = defineRoute({
   answers: { 200: { description: "How it went", schema: resultSchema } },
   handle:
     (api) =>
-    async ({ request, response, caller, body }) => {
-      const { url } = body;
-      checkUrl(api, "url", url);
-      const deliveries = tenantDeliveries(api.db, caller.tenantId);
-      const ping = await deliveries.beginPing(url, PINGS_A_MINUTE);
-      if (ping === null) {
-        throw new RequestError("rate_limited", `At most ${PINGS_A_MINUTE} tests a minute.`, { retryAfterSeconds: 60 });
-      }
-      const secrets = await webhookSecrets(api.db, caller.tenantId);
-      const gone = new AbortController();
-      request.once("close", () => {
-        if (!response.writableEnded) gone.abort();
-      });
-      const { client, headersFor } = api.deliver;
-      const sent = await deliverOnce({ ...ping, url, secrets }, { client, headersFor, signal: gone.signal });
-      const delivered = isSuccess(sent.status);
-      await deliveries.endPing(ping.id, { ...sent, delivered });
-      const { status, durationMs, error } = sent;
+    async ({ response, caller, body }) => {
+      const ping = await pingReceiver(api, caller, response, { url: body.url, field: "url" });
+      const { delivered, status, durationMs, error } = ping;
       sendJson(response, 200, {
         delivered,
         status,
@@ -57,3 +45,30 @@ export const testWebhook = defineRoute({
       });
     },
 });
+
+/**
+ * Sends a ping, signed and guarded like every delivery, and notes it in the log.
+ *
+ * @throws RequestError `url_not_allowed`, `rate_limited`
+ */
+export async function pingReceiver(
+  api: Api,
+  caller: Caller,
+  response: Response,
+  { url, field }: { url: string; field: string },
+): Promise<DeliveryResult & { delivered: boolean }> {
+  checkUrl(api, field, url);
+  const deliveries = tenantDeliveries(api.db, caller.tenantId);
+  const ping = await deliveries.beginPing(url, PINGS_A_MINUTE);
+  if (ping === null) {
+    throw new RequestError("rate_limited", `At most ${PINGS_A_MINUTE} tests a minute.`, { retryAfterSeconds: 60 });
+  }
+  const secrets = await webhookSecrets(api.db, caller.tenantId);
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  const { client, headersFor } = api.deliver;
+  const sent = await deliverOnce({ ...ping, url, secrets }, { client, headersFor, signal: gone.signal });
+  const delivered = isSuccess(sent.status);
+  await deliveries.endPing(ping.id, { ...sent, delivered });
+  return { ...sent, delivered };
+}

@@ -9,7 +9,7 @@ import {
   rotateKey,
 } from "@scribe/database";
 import { SCOPES, type Scope } from "@scribe/domain";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { WrongUsage } from "../exit.ts";
 import { printTable } from "../print-table.ts";
 import { DEFAULT_TENANT } from "../stack/first-key.ts";
@@ -38,6 +38,8 @@ interface Options {
   expires?: string;
   overlap: string;
   json?: boolean;
+  profile?: string;
+  webhookFormat?: "standard" | "legacy";
 }
 
 export function keysCommand(program: Command): void {
@@ -49,6 +51,8 @@ export function keysCommand(program: Command): void {
     .requiredOption("--name <name>", "what it is for")
     .option("--scopes <list>", `of ${SCOPES.join(", ")}`, "transcribe")
     .option("--expires <when>", "12h, 90d, or a date such as 2027-01-31; absent: never")
+    .addOption(new Option("--profile <name>", "which API its callers know").choices(["standard", "legacy"]))
+    .addOption(new Option("--webhook-format <name>", "how webhooks of its jobs look").choices(["standard", "legacy"]))
     .action((_options, command: Command) => create(command.optsWithGlobals<Options>()));
   keys
     .command("list")
@@ -73,7 +77,10 @@ async function create(options: Options): Promise<void> {
   const expiresAt = options.expires === undefined ? null : readExpiry(options.expires, new Date());
   const row = await withDatabase(async (db) => {
     const tenant = await ensureTenant(db, options.tenant);
-    const made = await createKey(db, { tenantId: tenant.id, name: options.name, scopes, expiresAt });
+    const made = await createKey(db, {
+      ...{ tenantId: tenant.id, name: options.name, scopes, expiresAt },
+      ...{ profile: options.profile, webhookFormat: options.webhookFormat },
+    });
     await audit(db, { tenantId: tenant.id, actor: "cli", action: "key.created", target: made.id, detail: { scopes } });
     return made;
   });

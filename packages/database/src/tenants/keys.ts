@@ -6,6 +6,7 @@ import {
   type Scope,
   type TenantLimits,
   uuidV7,
+  type WebhookFormat,
 } from "@scribe/domain";
 import { type Database, inTransaction } from "../open-database.ts";
 
@@ -25,6 +26,10 @@ export interface KeyRow {
   lastUsedAt: Date | null;
   /** The user who made it, or whose key made it. */
   createdBy: string | null;
+  /** Which API its callers know. */
+  profile: string;
+  /** How webhooks of its jobs look; null: as the operator says. */
+  webhookFormat: WebhookFormat | null;
 }
 
 export interface NewKey {
@@ -34,6 +39,8 @@ export interface NewKey {
   expiresAt?: Date | null | undefined;
   limits?: KeyLimits | undefined;
   createdBy?: string | null | undefined;
+  profile?: string | undefined;
+  webhookFormat?: WebhookFormat | undefined;
   /** A key that the operator chose; else a new one. */
   key?: ParsedKey | undefined;
 }
@@ -53,6 +60,8 @@ export async function createKey(db: Database, input: NewKey): Promise<KeyRow & {
       limits: (input.limits ?? {}) as never,
       expiresAt: input.expiresAt ?? null,
       createdBy: input.createdBy ?? null,
+      profile: input.profile ?? "standard",
+      webhookFormat: input.webhookFormat ?? null,
       secretHash: new Uint8Array(hashSecret(secret)),
     },
     include: WITH_TENANT,
@@ -64,7 +73,8 @@ export async function createKey(db: Database, input: NewKey): Promise<KeyRow & {
 export const KEY_SELECT = `SELECT k.id, k.public_id AS "publicId", k.tenant_id AS "tenantId",
     t.disabled_at IS NOT NULL AS "tenantDisabled", k.name, k.scopes, k.limits, t.limits AS "tenantLimits",
     k.secret_hash AS "secretHash", k.created_at AS "createdAt", k.expires_at AS "expiresAt",
-    k.revoked_at AS "revokedAt", k.last_used_at AS "lastUsedAt", k.created_by AS "createdBy"
+    k.revoked_at AS "revokedAt", k.last_used_at AS "lastUsedAt", k.created_by AS "createdBy",
+    k.profile, k.webhook_format AS "webhookFormat"
   FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.public_id = $1`;
 
 /** One indexed read a request: a revoked key is refused by every replica at once. */
@@ -149,8 +159,9 @@ export async function rotateKey(
          SELECT * FROM api_keys WHERE id = $1 AND tenant_id = $2 AND revoked_at IS NULL
            AND (expires_at IS NULL OR expires_at > now()) FOR UPDATE
        ), made AS (
-         INSERT INTO api_keys (id, public_id, tenant_id, name, secret_hash, scopes, limits, expires_at, created_by)
-         SELECT $3, $4, tenant_id, name, $5, scopes, limits, expires_at, created_by FROM old
+         INSERT INTO api_keys (id, public_id, tenant_id, name, secret_hash, scopes, limits, expires_at, created_by, profile,
+           webhook_format)
+         SELECT $3, $4, tenant_id, name, $5, scopes, limits, expires_at, created_by, profile, webhook_format FROM old
        )
        UPDATE api_keys SET expires_at = least(api_keys.expires_at, now() + $6 * interval '1 second')
        FROM old WHERE api_keys.id = old.id RETURNING api_keys.expires_at AS until`,

@@ -2,13 +2,14 @@ import type { Transcript } from "../transcript.ts";
 import { renderAssemblyaiWebhook } from "./assemblyai.ts";
 import { renderDeepgramCallback } from "./deepgram.ts";
 import type { ForeignJob, WebhookFormat } from "./front-door.ts";
+import { renderLegacyWebhook } from "./legacy.ts";
 import { renderRunpodWebhook } from "./runpod.ts";
 
 type Render = (job: ForeignJob, transcript: Transcript | null) => string | null;
 
 const RENDERERS: Record<Exclude<WebhookFormat, "standard">, Render> = {
   deepgram: renderDeepgramCallback,
-  legacy: () => null,
+  legacy: renderLegacyWebhook,
   assemblyai: renderAssemblyaiWebhook,
   runpod: renderRunpodWebhook,
 };

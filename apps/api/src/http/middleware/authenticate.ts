@@ -1,5 +1,5 @@
 import { type KeyRow, type SessionAccess, touchKey } from "@scribe/database";
-import { hasScope, RequestError, ROLE_SCOPES, type Role, type Scope } from "@scribe/domain";
+import { hasScope, RequestError, ROLE_SCOPES, type Role, type Scope, type WebhookFormat } from "@scribe/domain";
 import type { Api } from "../../api.ts";
 import { type EffectiveLimits, effectiveLimits, limitsOfKey } from "../../limits/effective-limits.ts";
 import type { Guard } from "../../openapi/route.ts";
@@ -16,6 +16,10 @@ export interface Caller {
   limits: EffectiveLimits;
   /** The user who calls, or whose key it is; null for keys that the operator made, and those that came of them. */
   madeBy: string | null;
+  /** Which API the caller knows. */
+  profile: string;
+  /** How webhooks of the caller's jobs look; null: as the operator says. */
+  webhookFormat: WebhookFormat | null;
   /** Null where a key was shown. */
   user: { id: string; email: string; sessionId: string; role: Role } | null;
 }
@@ -44,6 +48,8 @@ export function callerWithKey({ config }: Pick<Api, "config">, key: KeyRow): Cal
     scopes: key.scopes,
     limits: limitsOfKey(config, key),
     madeBy: key.createdBy,
+    profile: key.profile,
+    webhookFormat: key.webhookFormat,
     user: null,
   };
 }
@@ -57,6 +63,8 @@ export function callerInSession({ config }: Pick<Api, "config">, session: Sessio
     scopes: ROLE_SCOPES[role],
     limits: effectiveLimits(config, {}, tenantLimits),
     madeBy: userId,
+    profile: "standard",
+    webhookFormat: null,
     user: { id: userId, email, sessionId, role },
   };
 }

@@ -10,6 +10,8 @@ export interface BodyLimits {
   maxBytes: number;
   /** For all of it to come. */
   waitMs: number;
+  /** What came, before it is checked against the schema. */
+  adapt?: (input: unknown) => unknown;
 }
 
 /** The request's JSON body, checked against its schema. Throws 400, 408, 413 or 415. */
@@ -22,15 +24,19 @@ export async function readJson<T extends z.ZodType>(
     throw new RequestError("unsupported_media", "The body must be JSON, with `Content-Type: application/json`.");
   }
   refuseCompressed(request);
-  return checkInput(parseJson(await collectBody(request, limits)), schema);
+  return checkInput(parseJson(await collectBody(request, limits)), schema, limits.adapt);
 }
 
 /** What JSON gave, checked against a schema. Throws 400 that names the fields. */
-export function checkInput<T extends z.ZodType>(input: unknown, schema: T): z.output<T> {
+export function checkInput<T extends z.ZodType>(
+  input: unknown,
+  schema: T,
+  adapt: NonNullable<BodyLimits["adapt"]> = (given) => given,
+): z.output<T> {
   refuseMachinery(input);
   const unsafe = findUnsafeText(input);
   if (unsafe !== null) throw wrongField(unsafe, "must not contain NUL or lone surrogates");
-  const parsed = schema.safeParse(input);
+  const parsed = schema.safeParse(adapt(input));
   if (!parsed.success) throw invalidInput(parsed.error, "field");
   return parsed.data;
 }
