@@ -211,6 +211,19 @@ describe("a job for a provider", () => {
     const { sealed } = await rowOf(api, await jobOf(again));
     expect(JSON.parse(api.db.secrets.decrypt(sealed))).toEqual({ apiKey: SECRET });
   });
+
+  test("that named an address of its own is tried again there, with a key of its own, or not at all", async () => {
+    const account = { apiKey: SECRET, baseUrl: "https://speech.example.com/v1" };
+    const json = { engine: "openai", provider_key: SECRET, provider_base_url: account.baseUrl };
+    const id = await jobOf(await submit(operated, json));
+    await operated.call(`/api/v1/jobs/${id}/cancel`, { method: "POST" });
+    const none = await operated.call(`/api/v1/jobs/${id}/retry`, { method: "POST" });
+    expect(paths(await expectProblem(none, 400, "invalid_request"))).toEqual(["X-Provider-Key"]);
+    const headers = { "X-Provider-Key": SECRET };
+    const again = await operated.call(`/api/v1/jobs/${id}/retry`, { method: "POST", headers });
+    const { sealed } = await rowOf(operated, await jobOf(again));
+    expect(JSON.parse(operated.db.secrets.decrypt(sealed))).toEqual(account);
+  });
 });
 
 test("models: a provider's are listed where there is a key for it", async () => {

@@ -249,6 +249,14 @@ describe("keys", () => {
     });
   });
 
+  test("of others go to no address that a job named", async () => {
+    const { id } = await upload(1, { options: { provider_address: openai.baseUrl } });
+    openai.requests.length = 0;
+    expect(await box.work(id, await worker())).toBe("failed");
+    expect((await box.row(id)).error).toMatchObject({ code: "provider_unauthorized" });
+    expect(openai.requests).toHaveLength(0);
+  });
+
   test("go to no address inside that a tenant chose", async () => {
     const { id } = await upload(3, { providerAccount: { apiKey: KEY, baseUrl: openai.baseUrl } });
     openai.requests.length = 0;

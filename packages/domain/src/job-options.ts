@@ -107,6 +107,8 @@ const transcriptionOptions = z.object({
   ...transcriptionFields,
   /** Which version of the lexicon stood when the job was submitted; no caller says it. */
   lexicon_version: z.object({ id: z.uuid(), version: z.int() }).optional(),
+  /** The request's `provider_base_url`: it outlives the key, so that a retry goes there, or nowhere. */
+  provider_address: httpUrl.optional(),
 });
 export type TranscriptionOptions = z.output<typeof transcriptionOptions>;
 

@@ -1,6 +1,13 @@
 import type { Config } from "@scribe/config";
 import { type Claimed, type Database, readJobAccount, tenantProviders } from "@scribe/database";
-import { JobError, PROVIDER_ADDRESSES, PROVIDER_NAMES, type Provider, type ProviderAccess } from "@scribe/domain";
+import {
+  JobError,
+  PROVIDER_ADDRESSES,
+  PROVIDER_NAMES,
+  type Provider,
+  type ProviderAccess,
+  readStoredOptions,
+} from "@scribe/domain";
 
 /**
  * With which key a job's provider is asked, and where: the request's own, else the tenant's, else the operator's. The
@@ -11,7 +18,7 @@ import { JobError, PROVIDER_ADDRESSES, PROVIDER_NAMES, type Provider, type Provi
 export async function providerAccess(
   { db, config: { providers } }: { db: Database; config: Pick<Config, "providers"> },
   provider: Provider,
-  job: Pick<Claimed, "tenantId" | "providerAccountEncrypted">,
+  job: Pick<Claimed, "tenantId" | "options" | "providerAccountEncrypted">,
 ): Promise<ProviderAccess> {
   if (providers.LOCAL_ONLY) {
     const message = "LOCAL_ONLY is set here: no audio is sent to others.";
@@ -22,7 +29,11 @@ export async function providerAccess(
     assemblyai: [providers.ASSEMBLYAI_API_KEY, providers.ASSEMBLYAI_BASE_URL],
   }[provider];
   const tenant = await tenantProviders(db, job.tenantId).account(provider);
-  const own = readJobAccount(db, job) ?? tenant;
+  const ofRequest = readJobAccount(db, job);
+  if (ofRequest === null && readStoredOptions(job.options).provider_address !== undefined) {
+    throw new JobError("provider_unauthorized", "The job names an address of its own, and has no key for it.");
+  }
+  const own = ofRequest ?? tenant;
   if (own) {
     const chosen = own.baseUrl ?? tenant?.baseUrl;
     if (chosen !== undefined) return { apiKey: own.apiKey, baseUrl: chosen, addressBy: "tenant" };

@@ -24,7 +24,7 @@ export async function endOfChunk(samples: SampleReader, from: number, end: numbe
 }
 
 /** Offset of the quietest place, in samples; of several the last, so that parts stay long. */
-export function quietestAt(samples: Int16Array): number {
+function quietestAt(samples: Int16Array): number {
   const hops = Math.floor(samples.length / HOP);
   if (hops < AROUND_HOPS) return samples.length;
   const energy = Array.from({ length: hops }, (_, hop) => energyOf(samples.subarray(hop * HOP, (hop + 1) * HOP)));
