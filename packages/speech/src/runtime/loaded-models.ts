@@ -29,6 +29,7 @@ export type ModelLimits = {
 export type ModelWatchers = {
   announce: Announce;
   onRun?: RunOfRows;
+  onLoaded?: (loaded: { folder: string; computation: string; tookMs: number }) => void;
   /** A model has left the memory. */
   onUnloaded?: () => void;
 };
@@ -142,16 +143,19 @@ export class LoadedModels {
   }
 
   async #load(model: ModelFolder, weightBytes: number, key: string): Promise<LoadedModel> {
-    const { announce, onRun } = this.#watchers;
+    const { announce, onRun, onLoaded } = this.#watchers;
+    const begun = performance.now();
     const floorMs = this.#limits.deadlineFloorMs;
     const load = new RunTimes(Math.max(LOAD_FLOOR_MS, floorMs), weightBytes);
     announce("load", load.deadlineMs("load"), key);
     const { network, computation } = await this.#open(model, this.#settings);
     const announced = announceRuns(network, new RunTimes(floorMs, weightBytes), announce, () => shared.current);
     const shared = new SharedModel(announced, onRun);
+    const name = nameOfComputation(computation);
+    onLoaded?.({ folder: model.folder, computation: name, tookMs: Math.round(performance.now() - begun) });
     return {
       ...{ model, shared, features: ownFeatures(announced, model) },
-      ...{ computation: nameOfComputation(computation), close: () => network.close() },
+      ...{ computation: name, close: () => network.close() },
     };
   }
 

@@ -31,7 +31,12 @@ function serve(port: MessagePort, settings: ThreadSettings) {
       deadlineFloorMs: settings.deadlineFloorMs,
       memoryBytes: settings.modelMemoryBytes,
     },
-    { announce, onRun: occupancy.count, onUnloaded: () => post({ type: "unloaded" }) },
+    {
+      announce,
+      onRun: occupancy.count,
+      onLoaded: (loaded) => post({ type: "log", entry: { level: "info", message: "A model was loaded", ...loaded } }),
+      onUnloaded: () => post({ type: "unloaded" }),
+    },
   );
   const controllers = new Map<string, AbortController>();
   let detector: Promise<SpeechDetector> | undefined;
