@@ -20,7 +20,7 @@ export function legacySegment(segment: Segment): Record<string, unknown> {
   };
 }
 
-export function legacyTranscript(transcript: Transcript): Record<string, unknown> {
+function legacyTranscript(transcript: Transcript): Record<string, unknown> {
   return { ...transcript, segments: transcript.segments.map(legacySegment) };
 }
 

@@ -97,7 +97,7 @@ const AS_REQUEST: Record<JobErrorCode, RequestErrorCode> = {
 };
 
 /** What a job's failure would have been, had the request itself done the work. */
-export function requestErrorOf({ error }: Pick<JobRow, "error">): RequestError {
+function requestErrorOf({ error }: Pick<JobRow, "error">): RequestError {
   if (error === null) return new RequestError("internal", "Something went wrong on our side.");
   return new RequestError(AS_REQUEST[error.code], error.message);
 }

@@ -5,7 +5,7 @@ import { openaiDoor } from "./openai/door.ts";
 import { runpodDoor } from "./runpod/door.ts";
 
 /** All front doors. A door's own room holds its routes, its words for errors, and its `door.ts`. */
-export const DOORS: readonly Door[] = [openaiDoor, deepgramDoor, assemblyaiDoor, runpodDoor];
+const DOORS: readonly Door[] = [openaiDoor, deepgramDoor, assemblyaiDoor, runpodDoor];
 
 /** The door that a path is behind, or null where it is our own. */
 export function doorOf(path: string): Door | null {

@@ -181,7 +181,7 @@ function listed(job: JobRow) {
 }
 
 /** @throws RequestError `not_found`, in the same words for what is no id and for what is somebody else's */
-export async function findJob({ db }: Api, { tenantId }: Caller, id: string | undefined): Promise<JobRow> {
+async function findJob({ db }: Api, { tenantId }: Caller, id: string | undefined): Promise<JobRow> {
   const job = id !== undefined && isUuid(id) ? await tenantJobs(db, tenantId).get(id.toLowerCase()) : null;
   if (!job) throw notFound("transcript");
   return job;

@@ -102,7 +102,7 @@ export function speakerNames(labels: readonly string[], given: readonly string[]
 }
 
 /** 0 → A, 25 → Z, 26 → AA. */
-export function letters(index: number): string {
+function letters(index: number): string {
   const rest = index < 26 ? "" : letters(Math.floor(index / 26) - 1);
   return rest + String.fromCharCode(65 + (index % 26));
 }

@@ -7,7 +7,7 @@ export const RESPONSE_FORMATS = ["json", "text", "srt", "verbose_json", "vtt", "
 export type ResponseFormat = (typeof RESPONSE_FORMATS)[number];
 
 /** Names that its clients send; dated ones, too. */
-export const OPENAI_MODELS = /^(whisper-1|gpt-(4o-)?(mini-)?transcribe(-diarize)?(-\d{4}-\d{2}-\d{2})?)$/;
+const OPENAI_MODELS = /^(whisper-1|gpt-(4o-)?(mini-)?transcribe(-diarize)?(-\d{4}-\d{2}-\d{2})?)$/;
 
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 const numberText = z
