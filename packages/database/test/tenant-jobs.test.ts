@@ -232,6 +232,7 @@ describe("an erasure", () => {
       "idempotency_records",
       "job_events",
       "jobs",
+      "search_segments",
       "segments",
       "transcripts",
       "uploads",
