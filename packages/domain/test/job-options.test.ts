@@ -135,6 +135,9 @@ describe("how many speak", () => {
     [{ diarize: true, min_speakers: 2, max_speakers: 2 }],
     [{ diarize: true, max_speakers: 4 }],
     [{ mode: "dialogue", min_speakers: 2 }],
+    [{ channels: "split" }],
+    [{ channels: "split", diarize: true, num_speakers: 2 }],
+    [{ channels: "split", diarize: false }],
   ])("is taken: %j", (fields) => expect(problems({ ...source, ...fields })).toEqual([]));
 
   test.each([
