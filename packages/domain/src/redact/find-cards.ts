@@ -16,7 +16,7 @@ function fitsNetwork(digits: string): boolean {
 }
 
 /** The check digit of payment cards (ISO/IEC 7812-1, annex B). */
-export function passesLuhn(digits: string): boolean {
+function passesLuhn(digits: string): boolean {
   let sum = 0;
   for (let at = digits.length - 1, double = false; at >= 0; at--, double = !double) {
     const digit = Number(digits[at]);

@@ -15,7 +15,7 @@ const LENGTHS: Readonly<Record<string, number>> = Object.fromEntries(
 );
 
 /** ISO 7064 MOD 97-10 over the text with its first four characters at the end and letters as 10 to 35. */
-export function passesMod97(iban: string): boolean {
+function passesMod97(iban: string): boolean {
   let rest = 0;
   for (const character of iban.slice(4) + iban.slice(0, 4)) {
     for (const digit of Number.parseInt(character, 36).toString()) rest = (rest * 10 + Number(digit)) % 97;

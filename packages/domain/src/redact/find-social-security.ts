@@ -9,7 +9,7 @@ const NAMED = new Set(["social", "ssn", "ssns", "security"]);
 const WITHDRAWN = new Set(["078051120", "219099999"]);
 
 /** Numbers that the Social Security Administration assigns: no area 000, 666 or 900–999, no group 00, no serial 0000. */
-export function isSocialSecurityNumber(digits: string): boolean {
+function isSocialSecurityNumber(digits: string): boolean {
   if (!/^[0-9]{9}$/.test(digits) || WITHDRAWN.has(digits)) return false;
   const area = digits.slice(0, 3);
   if (area === "000" || area === "666" || area[0] === "9") return false;
