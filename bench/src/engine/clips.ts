@@ -21,7 +21,7 @@ export function readClips(folder: "english" | "synthesized"): Clip[] {
   });
 }
 
-export function testAudio(): string {
+function testAudio(): string {
   return needFolder("SCRIBE_TEST_AUDIO", "recordings with references");
 }
 
@@ -36,7 +36,7 @@ function needFolder(variable: string, what: string): string {
   return folder;
 }
 
-export function decodeFile(path: string): Int16Array {
+function decodeFile(path: string): Int16Array {
   const args = ["-v", "error", "-i", path, "-ac", "1", "-ar", String(RATE), "-f", "s16le", "-"];
   const bytes = execFileSync("ffmpeg", args, { maxBuffer: 1 << 30 });
   return new Int16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + (bytes.length & ~1)));

@@ -1,5 +1,5 @@
 /** Words as they are scored: lower case, without punctuation. */
-export function normalizedWords(text: string): string[] {
+function normalizedWords(text: string): string[] {
   return text
     .toLowerCase()
     .replace(/[’`]/g, "'")
@@ -10,7 +10,7 @@ export function normalizedWords(text: string): string[] {
 }
 
 /** Words of `said` that `heard` lacks, changes or adds, by the fewest edits. */
-export function wordErrors(said: string, heard: string): { errors: number; words: number } {
+function wordErrors(said: string, heard: string): { errors: number; words: number } {
   const [a, b] = [normalizedWords(said), normalizedWords(heard)];
   let row = Uint32Array.from({ length: b.length + 1 }, (_, j) => j);
   for (const [i, word] of a.entries()) {

@@ -25,6 +25,8 @@ export type TimestampRuleSettings = {
   timestampCount: number;
   /** A window's first timestamp is at most this many steps in; undefined: anywhere. */
   maximumInitialIndex?: number | undefined;
+  /** Whose rules: transformers.js lets a window begin with text, and timestamps fall. For comparing with it only. */
+  ruleSet?: "reference" | "transformers.js";
 };
 
 /**
@@ -33,6 +35,7 @@ export type TimestampRuleSettings = {
  */
 export function timestampRules(settings: TimestampRuleSettings): LogitsRule {
   const { endOfText, noTimestamps, firstTimestamp, timestampCount, maximumInitialIndex } = settings;
+  const isReference = settings.ruleSet !== "transformers.js";
   const isTimestamp = (token: number | undefined) => token !== undefined && token >= firstTimestamp;
   return (logits, sampled) => {
     const never = Number.NEGATIVE_INFINITY;
@@ -46,11 +49,11 @@ export function timestampRules(settings: TimestampRuleSettings): LogitsRule {
     else if (last) logits.fill(never, 0, endOfText);
 
     const latest = sampled.findLast(isTimestamp);
-    if (latest !== undefined) {
+    if (latest !== undefined && isReference) {
       // A segment's end may not be its start; the next one's start may be the last one's end.
       logits.fill(never, firstTimestamp, last && !lastButOne ? latest : latest + 1);
     }
-    if (sampled.length === 0) {
+    if (sampled.length === 0 && isReference) {
       logits.fill(never, 0, firstTimestamp);
       if (maximumInitialIndex !== undefined) logits.fill(never, firstTimestamp + maximumInitialIndex + 1);
     }

@@ -12,6 +12,7 @@ export type GoldenWindow = {
   encoder: { positions: number[]; dims: number[]; values: number[][] };
   without_timestamps: GoldenText;
   with_timestamps: GoldenText;
+  words: { word: string; start: number; end: number }[];
 };
 
 const MODELS = process.env.SCRIBE_TEST_MODELS ?? "";
@@ -19,13 +20,28 @@ const AUDIO = process.env.SCRIBE_TEST_AUDIO ?? join(MODELS, "..", "audio");
 
 export const modelFolder = (name: string) => join(MODELS, name);
 
+/** Recordings joined with silence behind each, and what the reference says of them. */
+export type GoldenSequence = {
+  files: string[];
+  gaps_after: number[];
+  segments: { start: number; end: number; text: string; tokens: number[] }[];
+};
+
 export function goldenWindows(name: string): GoldenWindow[] {
-  const path = join(MODELS, "goldens", name === "whisper-nano.en" ? "" : "tiny", "windows.json");
+  return readGolden(name, "windows.json");
+}
+
+export function goldenSequence(name: string): GoldenSequence {
+  return readGolden(name, "sequential.json");
+}
+
+function readGolden(name: string, file: string) {
+  const path = join(MODELS, "goldens", name === "whisper-nano.en" ? "" : "tiny", file);
   return JSON.parse(readFileSync(path, "utf8"));
 }
 
 /** A file as 16 kHz mono. */
-function samplesOf(file: string): Float32Array {
+export function samplesOf(file: string): Float32Array {
   const to = ["-f", "f32le", "-ac", "1", "-ar", "16000", "-"];
   const bytes = execFileSync("ffmpeg", ["-v", "error", "-i", join(AUDIO, file), ...to], { maxBuffer: 1e9 });
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));

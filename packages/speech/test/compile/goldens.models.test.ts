@@ -1,12 +1,32 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { Tensor } from "onnxruntime-node";
+import { PcmFile } from "../../src/audio/pcm-file.ts";
+import { compileModel } from "../../src/compile/compile-model.ts";
 import type { CompiledModel } from "../../src/compile/compiled-model.ts";
 import type { ModelFolder } from "../../src/model/read-model-folder.ts";
+import { SharedModel } from "../../src/runtime/shared-model.ts";
 import { OnnxExportModel } from "../../src/sessions/onnx-export-model.ts";
+import { openSession } from "../../src/sessions/open-session.ts";
 import type { EncodedAudio } from "../../src/sessions/whisper-model.ts";
-import { type GoldenWindow, goldenWindows, melOf, modelFolder, openCompiled } from "./compiled-whisper.ts";
+import { parseSpeechOptions } from "../../src/speech-options.ts";
+import { topTokens } from "../../src/whisper/beam-search.ts";
+import { type LogitsRule, suppress, suppressAtBegin, timestampRules } from "../../src/whisper/logits-rules.ts";
+import { transcribeSequential } from "../../src/whisper/transcribe-sequential.ts";
+import { findAlignment } from "../../src/whisper/words/find-alignment.ts";
+import { collect } from "../build/collect.ts";
+import {
+  type GoldenWindow,
+  goldenSequence,
+  goldenWindows,
+  melOf,
+  modelFolder,
+  openCompiled,
+  samplesOf,
+} from "./compiled-whisper.ts";
 import { decodeRows } from "./decode-rows.ts";
 
 const CPU = { executionProviders: ["cpu"], intraOpThreads: 2 };
@@ -78,6 +98,82 @@ describe.each(["whisper-nano.en", "whisper-tiny.en-relearned"])("%s compiled in 
     const [scores] = await network.alignRows([{ audio: audio[0], row: 0, tokens: tokens[0] }], false);
     expect(largestDifference(scores.scores, together[0].scores)).toBeLessThan(1e-3);
     await exported.close();
+  }, 120_000);
+
+  test("gives the encoder's values of the reference", async () => {
+    const alignmentHeads = model.generation.alignment_heads ?? [];
+    const options = { modelHash: modelFolder(name), precision: "fp32", cacheFolder: cache, alignmentHeads } as const;
+    const session = await openSession((await compileModel(model, options)).encoder, CPU);
+    for (const { file, encoder } of windows.slice(0, 3)) {
+      const mel = new Tensor("float32", melOf(model, file), [1, model.config.num_mel_bins, model.windowFrames]);
+      const hidden = (await session.run({ mel }, ["hidden"])).hidden.data as Float32Array;
+      for (const [i, position] of encoder.positions.entries()) {
+        for (const [j, dim] of encoder.dims.entries()) {
+          const value = hidden[position * model.config.d_model + dim];
+          expect(Math.abs(value - encoder.values[i][j])).toBeLessThan(1e-3);
+        }
+      }
+    }
+    await session.release();
+  }, 120_000);
+
+  test("leaves the reference's gaps between first and second, teacher-forced", async () => {
+    const { special, generation } = model;
+    const maximumInitialIndex = generation.max_initial_timestamp_index ?? 50;
+    const plain: LogitsRule[] = [suppressAtBegin(model.beginSuppressTokens), suppress(model.suppressTokens)];
+    const timed = [...plain, timestampRules({ ...special, maximumInitialIndex })];
+    for (const [i, window] of windows.slice(0, 3).entries()) {
+      for (const [golden, prompt, rules] of [
+        [window.without_timestamps, [special.startOfTranscript, special.noTimestamps], plain],
+        [window.with_timestamps, [special.startOfTranscript], timed],
+      ] as const) {
+        const { state, logits: first } = await network.prefill(audio[i], [0], [prompt], [prompt.length - 1]);
+        let logits = first;
+        for (const [place, gap] of golden.gaps.entries()) {
+          for (const rule of rules) rule(logits, golden.tokens.slice(0, place));
+          const [best, second] = topTokens(logits, 2);
+          if (gap === null) expect(second).toBeUndefined();
+          else expect(Math.abs(logits[best] - logits[second] - gap)).toBeLessThan(1e-3);
+          if (place < golden.tokens.length) logits = await network.step(state, [golden.tokens[place]]);
+        }
+      }
+    }
+  }, 120_000);
+
+  test("places words where the reference does: half of them within 40 ms", async () => {
+    const apart: number[] = [];
+    for (const [i, { file, without_timestamps, words }] of windows.entries()) {
+      const text = without_timestamps.tokens.filter((token) => token < model.special.endOfText);
+      const found = await findAlignment(model, (...asked) => network.align(audio[i], 0, ...asked), {
+        startTokens: [model.special.startOfTranscript],
+        words: model.tokenizer.decodeByCharacters(text).map(({ text: word, ids }) => ({ word, tokens: ids })),
+        contentFrames: Math.floor(samplesOf(file).length / model.features.hopSize),
+      });
+      // The reference writes whatever stands between spaces as one word.
+      const starts = found.filter(({ word }, place) => place === 0 || word.startsWith(" "));
+      expect(starts.length).toBe(words.length);
+      for (const [place, { start }] of starts.entries()) apart.push(Math.abs(start - words[place].start));
+    }
+    apart.sort((a, b) => a - b);
+    expect(apart[apart.length >> 1]).toBeLessThanOrEqual(0.04);
+  }, 120_000);
+
+  test("says what the reference says of a minute, by the reference's way through a file", async () => {
+    const { files, gaps_after, segments } = goldenSequence(name);
+    const parts = files.flatMap((file, i) => [
+      Int16Array.from(samplesOf(file), (sample) => Math.round(sample * 32_768)),
+      new Int16Array(Math.round(gaps_after[i] * 16_000)),
+    ]);
+    const path = join(cache, "joined.pcm");
+    await writeFile(path, Buffer.concat(parts.map(({ buffer }) => Buffer.from(buffer))));
+    const pcm = await PcmFile.open(path);
+    const decoder = new SharedModel(network).lane("golden");
+    const options = parseSpeechOptions({ temperature: 0, guards: { loops: false, anomalies: false } });
+    const request = { model, decoder, pcm, options, seed: "", melMaximum: "file" } as const;
+    const heard = await collect(transcribeSequential(request, new AbortController().signal));
+    await pcm.close();
+    const placed = heard.segments.map(({ start, end, text, tokens }) => ({ start, end, text, tokens }));
+    expect(placed).toEqual(segments.map(({ start, end, text, tokens }) => ({ start, end, text, tokens })));
   }, 120_000);
 
   test("a row's text is the same alone, joined and permuted", async () => {
