@@ -41,6 +41,11 @@ const LEAST_WINDOW = 16;
 const SLOTS_FACTOR = 4;
 /** Workers come and go slowly; submits come by the hundred. */
 const SLOTS_KEPT_MS = 1_000;
+/**
+ * The question what is due next takes its time, too, and reaches the database late on a busy machine: what came to be due
+ * before that must not look as if it waited for a place.
+ */
+const ASKING_SECONDS = 0.25;
 /** Deliveries are short and wait on others' servers. */
 const WEBHOOK_WINDOW = 64;
 /** So are enhancements, but for longer; a short window keeps them fair. */
@@ -106,7 +111,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
      * chosen.
      */
     const wakeWhenDue = async (elapsedSeconds: number): Promise<void> => {
-      const seconds = await secondsUntilDue(db, kind, elapsedSeconds);
+      const seconds = await secondsUntilDue(db, kind, elapsedSeconds + ASKING_SECONDS);
       clearTimeout(due);
       if (seconds === null || seconds > sweepSeconds || stopped) return;
       due = setTimeout(() => void run(), seconds * 1000 + 10);
