@@ -45,6 +45,17 @@ test("erases what is too old, again and again", async () => {
   expect(lines.join("")).toContain('"deleted":1');
 });
 
+test("a job whose own time is over goes within a minute, whenever the next run is", async () => {
+  const { id } = await box.upload(Buffer.from("audio"));
+  await box.db.pool.query("UPDATE jobs SET erase_at = now() WHERE id = $1", [id]);
+  role = startMaintenance(createDispatcher({ db: box.db, queues, log, sweepSeconds: 60 }), {
+    ...{ db: box.db, log: written, objects: box.storage, policy: { audioHours: 24, jobHours: 0 } },
+    ...{ intervalMs: 3_600_000, dueEveryMs: 20 },
+  });
+  await waitFor(async () => (await box.jobs.get(id)) === null, { what: "the job to be gone" });
+  expect(lines.join("")).toContain("jobs whose time was over are erased");
+});
+
 test("goes on after a failure, and ends at once when the worker does", async () => {
   let asked = 0;
   const failing: StoredObjects = {

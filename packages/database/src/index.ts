@@ -92,6 +92,7 @@ export { completeFromCache } from "./lifecycle/complete-from-cache.ts";
 export { completeJob, type JobOutcome } from "./lifecycle/complete-job.ts";
 export { failAttempt, handBack, MAX_CHILD_DEATHS, type RetryPolicy } from "./lifecycle/end-attempt.ts";
 export { renewLease, stillRunning } from "./lifecycle/keep-lease.ts";
+export { findSpeakersFound, recordSpeakersFound, type SpeakersFound } from "./lifecycle/record-speakers.ts";
 export {
   type FinishedWindow,
   recordAudio,
@@ -111,7 +112,7 @@ export {
   secondsUntilDue,
   undispatch,
 } from "./outbox/dispatch-rows.ts";
-export { type RetentionOptions, type RetentionPolicy, runRetention } from "./retention/run-retention.ts";
+export { eraseDue, type RetentionOptions, type RetentionPolicy, runRetention } from "./retention/run-retention.ts";
 export type { CleanupReport, StoredObjects } from "./retention/stored-objects.ts";
 export { type SearchHit, type SearchPlace, type SearchQuestion, searchSegments } from "./search/search-segments.ts";
 export { createSecretBox, type SecretBox } from "./secret-box.ts";

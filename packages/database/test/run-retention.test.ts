@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { uuidV7 } from "@scribe/domain";
 import { Client } from "pg";
-import { completeJob, type RetentionPolicy, runRetention, type StoredObjects, tenantUploads } from "../src/index.ts";
+import {
+  completeJob,
+  eraseDue,
+  type RetentionPolicy,
+  runRetention,
+  type StoredObjects,
+  tenantUploads,
+} from "../src/index.ts";
 import { aJob, anOutcome, type DatabaseBench, openBench, WITH_WEBHOOK } from "./database-bench.ts";
 
 let bench: DatabaseBench;
@@ -90,6 +97,36 @@ test("jobs go with all that came of them after their time, and never where it is
   expect(await bench.jobs.get(young.id)).not.toBeNull();
   expect([...store.keys()]).toEqual([young.audioKey]);
   expect(await audited()).toEqual([{ action: "job.erased", target: old.id }]);
+});
+
+describe("jobs with a time of their own", () => {
+  const due = async (id: string) =>
+    await bench.sql("UPDATE jobs SET erase_at = now() - interval '1 second' WHERE id = $1", [id]);
+  const now = () => eraseDue({ db: bench.db, objects, actor: "retention", signal: new AbortController().signal });
+
+  test("go with all that came of them when it is over, whatever the policy says; others stay", async () => {
+    const [over, later] = [await ended(0), await ended(0)];
+    await due(over.id);
+    await bench.sql("UPDATE jobs SET erase_at = now() + interval '1 hour' WHERE id = $1", [later.id]);
+    expect(await now()).toEqual({ scanned: 1, deleted: 2, failed: 0, errors: [] });
+    expect(await bench.jobs.get(over.id)).toBeNull();
+    expect([...store.keys()]).toEqual([later.audioKey]);
+    for (const table of ["job_events", "segments", "transcripts", "webhook_deliveries"])
+      expect(await bench.sql(`SELECT 1 FROM ${table} WHERE job_id = $1`, [over.id])).toEqual([]);
+    expect(await audited()).toEqual([{ action: "job.erased", target: over.id }]);
+    expect(await bench.jobs.get(later.id)).not.toBeNull();
+  });
+
+  test("go while they wait and while they are worked on: what is written late finds nothing", async () => {
+    store.set("audio/waiting", OLD).set("audio/running", OLD);
+    const waiting = await bench.create({ audioKey: "audio/waiting" });
+    const running = await bench.running({ audioKey: "audio/running" });
+    for (const { id } of [waiting, running]) await due(id);
+    expect(await run()).toMatchObject({ failed: 0 });
+    expect([await bench.jobs.get(waiting.id), await bench.jobs.get(running.id)]).toEqual([null, null]);
+    expect(await completeJob(bench.db, running.lease, anOutcome())).toBeFalsy();
+    expect(store.size).toBe(0);
+  });
 });
 
 describe("uploads", () => {

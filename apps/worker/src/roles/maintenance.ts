@@ -1,4 +1,4 @@
-import { isDatabaseUnavailable, type RetentionOptions, runRetention } from "@scribe/database";
+import { eraseDue, isDatabaseUnavailable, type RetentionOptions, runRetention } from "@scribe/database";
 import type { Dispatcher } from "@scribe/queue";
 import type { Logger } from "@scribe/telemetry";
 import type { Role } from "./role.ts";
@@ -8,10 +8,13 @@ export interface CleaningOptions extends Pick<RetentionOptions, "db" | "objects"
   intervalMs: number;
   /** Of the first run; a fleet that starts at once cleans once, for the others find it under way. */
   firstAfterMs?: number;
+  /** How often jobs whose own time is over are looked for: it is promised to the minute. */
+  dueEveryMs?: number;
 }
 
 /** A worker has better to do while it starts. */
 const FIRST_RUN_MS = 60_000;
+const DUE_EVERY_MS = 30_000;
 
 /**
  * Looks for what was left behind (rows that are due, messages that were lost, leases that ran out) and erases what is too
@@ -20,36 +23,43 @@ const FIRST_RUN_MS = 60_000;
 export function startMaintenance(dispatcher: Dispatcher, cleaning?: CleaningOptions): Role {
   dispatcher.start();
   const stop = new AbortController();
-  let running: Promise<void> | null = null;
-  let timer: NodeJS.Timeout | undefined;
+  const running = new Set<Promise<void>>();
+  const timers = new Map<Task, NodeJS.Timeout>();
 
-  const plan = (options: CleaningOptions, afterMs: number) => {
-    timer = setTimeout(() => {
-      running = clean(options, stop.signal).finally(() => {
-        running = null;
-        if (!stop.signal.aborted) plan(options, options.intervalMs);
+  const plan = (task: Task, afterMs: number, everyMs: number) => {
+    const timer = setTimeout(() => {
+      const run = task(stop.signal).finally(() => {
+        running.delete(run);
+        if (!stop.signal.aborted) plan(task, everyMs, everyMs);
       });
+      running.add(run);
     }, afterMs).unref();
+    timers.set(task, timer);
   };
-  if (cleaning) plan(cleaning, cleaning.firstAfterMs ?? Math.min(FIRST_RUN_MS, cleaning.intervalMs));
+  const end = async () => {
+    stop.abort(new Error("The worker is shutting down."));
+    for (const timer of timers.values()) clearTimeout(timer);
+    await Promise.all(running);
+  };
+  if (cleaning) {
+    const { intervalMs, firstAfterMs = Math.min(FIRST_RUN_MS, intervalMs), dueEveryMs = DUE_EVERY_MS } = cleaning;
+    plan((signal) => clean(cleaning, signal), firstAfterMs, intervalMs);
+    plan((signal) => cleanDue(cleaning, signal), dueEveryMs, dueEveryMs);
+  }
 
   return {
     name: "maintenance",
-    drain: async () => {
-      // A run may take as long as there is to erase; the next one goes on where it was cut off.
-      stop.abort(new Error("The worker is shutting down."));
-      clearTimeout(timer);
-      await running;
-    },
+    // A run may take as long as there is to erase; the next one goes on where it was cut off.
+    drain: end,
     abort: () => {},
     async close() {
-      stop.abort(new Error("The worker is shutting down."));
-      clearTimeout(timer);
-      await running;
+      await end();
       await dispatcher.stop();
     },
   };
 }
+
+type Task = (signal: AbortSignal) => Promise<void>;
 
 async function clean({ db, objects, policy, log }: CleaningOptions, signal: AbortSignal): Promise<void> {
   try {
@@ -60,5 +70,15 @@ async function clean({ db, objects, policy, log }: CleaningOptions, signal: Abor
   } catch (error) {
     if (signal.aborted) return;
     log[isDatabaseUnavailable(error) ? "warn" : "error"]({ err: error }, "erasing what is too old failed");
+  }
+}
+
+async function cleanDue({ db, objects, log }: CleaningOptions, signal: AbortSignal): Promise<void> {
+  try {
+    const report = await eraseDue({ db, objects, actor: "retention", signal });
+    if (report.scanned > 0) log[report.failed > 0 ? "warn" : "info"](report, "jobs whose time was over are erased");
+  } catch (error) {
+    if (signal.aborted) return;
+    log[isDatabaseUnavailable(error) ? "warn" : "error"]({ err: error }, "erasing jobs whose time is over failed");
   }
 }

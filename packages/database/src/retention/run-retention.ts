@@ -2,6 +2,7 @@ import { Client } from "pg";
 import type { Database } from "../open-database.ts";
 import { inTransaction } from "../open-database.ts";
 import { auditIn } from "../tenants/audit.ts";
+import { eraseDueJobs } from "./erase-due-jobs.ts";
 import { eraseOldEnhancements } from "./erase-old-enhancements.ts";
 import { eraseOldBatches, eraseOldJobs } from "./erase-old-jobs.ts";
 import { expireUploads } from "./expire-uploads.ts";
@@ -55,10 +56,23 @@ export async function runRetention(options: RetentionOptions): Promise<CleanupRe
   }
 }
 
+/** What cannot wait for the next run: jobs whose own time is over. Several processes may do so at once. */
+export async function eraseDue({
+  db,
+  objects,
+  actor,
+  signal,
+}: Omit<RetentionOptions, "policy">): Promise<CleanupReport> {
+  const report: CleanupReport = { scanned: 0, deleted: 0, failed: 0, errors: [] };
+  await eraseDueJobs(db, { objects, report, actor, signal });
+  return report;
+}
+
 async function clean({ db, objects, policy, actor, signal }: RetentionOptions): Promise<CleanupReport> {
   const report: CleanupReport = { scanned: 0, deleted: 0, failed: 0, errors: [] };
   const run: RetentionRun = { objects, report, actor, signal };
   const steps: [what: string, step: () => Promise<void>][] = [
+    ["jobs whose time is over", () => eraseDueJobs(db, run)],
     ["jobs", async () => (policy.jobHours > 0 ? await eraseOldJobs(db, run, policy.jobHours) : undefined)],
     [
       "enhancements",
