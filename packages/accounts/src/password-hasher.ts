@@ -1,4 +1,5 @@
-import { argon2, randomBytes, timingSafeEqual } from "node:crypto";
+// By its whole name: older Node has no argon2 to import, and everything but accounts works there.
+import crypto, { randomBytes, timingSafeEqual } from "node:crypto";
 import { availableParallelism } from "node:os";
 
 /** OWASP's Password Storage Cheat Sheet for argon2id: 19 MiB, two passes, one lane. `memory` is in KiB. */
@@ -40,7 +41,7 @@ interface Cost {
  * @throws Error where Node has no argon2 (before 24.7)
  */
 export function createPasswordHasher({ atOnce = AT_ONCE, maxWaiting = MAX_WAITING } = {}): PasswordHasher {
-  if (typeof argon2 !== "function") throw new Error("Accounts need Node 24.7 or newer, which brings argon2");
+  if (typeof crypto.argon2 !== "function") throw new Error("Accounts need Node 24.7 or newer, which brings argon2");
   const take = createLine(atOnce, maxWaiting);
   const nobody = phc(COST, randomBytes(SALT_BYTES), randomBytes(TAG_BYTES));
 
@@ -69,7 +70,7 @@ function derive(
 ): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const message = Buffer.from(password.normalize("NFKC"), "utf8");
-  argon2("argon2id", { message, nonce: salt, parallelism, tagLength, memory, passes }, (error, tag) => {
+  crypto.argon2("argon2id", { message, nonce: salt, parallelism, tagLength, memory, passes }, (error, tag) => {
     if (error) reject(error);
     else resolve(tag);
   });

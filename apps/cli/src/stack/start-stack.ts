@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import crypto, { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, readConfig } from "@scribe/config";
@@ -165,11 +165,14 @@ function environmentOf(reach: Reach, ports: Ports, env: NodeJS.ProcessEnv): Node
   };
 }
 
-/** On this machine alone people may log in from the start; the secret of their tokens is made once and kept. */
+/** On this machine alone people may log in from the start, where Node (24.7) has argon2; the tokens' secret is made once and kept. */
 function accountsOf({ dataDir }: Reach, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const own = env.JWT_SECRET || env.JWT_SECRET_FILE;
   const make = () => keepSecret(join(dataDir, "jwt-secret"), () => randomBytes(32).toString("base64"));
-  return { ACCOUNTS: env.ACCOUNTS || "on", ...(own ? {} : { JWT_SECRET: make() }) };
+  return {
+    ACCOUNTS: env.ACCOUNTS || (typeof crypto.argon2 === "function" ? "on" : "off"),
+    ...(own ? {} : { JWT_SECRET: make() }),
+  };
 }
 
 /** Resolves when each address answers /ready; rejects as soon as a part ends or the start is called off. */
