@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { makeWav } from "@scribe/testing";
+import { makeWav, waitFor } from "@scribe/testing";
 import type { WorkerParts } from "../src/attempt.ts";
+import { createHeldJobs } from "../src/held-jobs.ts";
+import { createResultCache } from "../src/result-cache.ts";
 import type { FindSpeakers } from "../src/steps/diarize.ts";
-import { openWorkerBox, type WorkerBox } from "./worker-box.ts";
+import { expireLease, openWorkerBox, type WorkerBox } from "./worker-box.ts";
 
 let box: WorkerBox;
 beforeAll(async () => {
@@ -127,6 +129,95 @@ describe("a job that asks who speaks", () => {
     const { id } = await box.create({ audio: false, windows: 1 }, { options: { diarize: true } });
     expect(await box.work(id)).toBe("completed");
     expect((await box.row(id)).warnings).toEqual([expect.stringContaining("plays without audio")]);
+  });
+});
+
+describe("a job that ends after its speakers were found, in the middle of its transcription", () => {
+  const options = { diarize: true, min_speakers: 2 };
+  const kept = async (id: string) =>
+    (await box.db.pool.query("SELECT diarization_checkpoint AS kept FROM jobs WHERE id = $1", [id])).rows[0].kept;
+
+  /** Its worker leaves at the first window that is written after the speakers were. */
+  async function leave(as: Partial<WorkerParts> = {}) {
+    const { id } = await box.upload(makeWav({ seconds: 3 }), { delay_ms: 50, windows: 100 }, { options });
+    const held = createHeldJobs();
+    const work = box.work(id, { ...box.parts, findSpeakers: twoSpeakers, held, ...as });
+    await waitFor(async () => (await kept(id)) !== null && (await box.jobs.segments(id)).length > 0);
+    held.stopAll("shutdown");
+    expect(await work).toBe("handed_back");
+    // The rest is played at once.
+    await box.db.pool.query("UPDATE jobs SET metadata = $2 WHERE id = $1", [id, { synthetic: '{"windows": 2}' }]);
+    return id;
+  }
+  const never: FindSpeakers = () => Promise.reject(new Error("asked"));
+  function counting() {
+    const asked = { times: 0 };
+    const find: FindSpeakers = (question, how) => {
+      asked.times++;
+      return twoSpeakers(question, how);
+    };
+    return { asked, find };
+  }
+
+  test("has them at the next attempt, and nobody listens again", async () => {
+    const id = await leave();
+    expect(await box.work(id, { ...box.parts, findSpeakers: never })).toBe("completed");
+    expect((await box.row(id)).warnings).toEqual([]);
+    const result = await box.jobs.transcript(id);
+    expect(result!.diarization).toEqual({ method: "scripted", num_speakers: 2, turns });
+    expect(result!.segments.every(({ speaker }) => speaker !== undefined)).toBe(true);
+    expect(await kept(id)).toBeNull();
+  });
+
+  /** Sets columns of the job. */
+  const set = (columns: Record<string, unknown>) => async (id: string) => {
+    for (const [column, value] of Object.entries(columns)) {
+      await box.db.pool.query(`UPDATE jobs SET ${column} = $2 WHERE id = $1`, [id, value]);
+    }
+  };
+  const hearOther = async (id: string) => {
+    const other = await box.row((await box.upload(makeWav({ seconds: 2 }))).id);
+    await set({ audio_key: other.audioKey, audio_sha256: other.audioSha256, audio_bytes: other.audioBytes })(id);
+  };
+
+  test.each<[string, (id: string) => Promise<void>, Partial<WorkerParts>]>([
+    ["another number of speakers", set({ options: { diarize: true, min_speakers: 3 } }), {}],
+    ["another part of it", set({ options: { ...options, clip: { start: 1 } } }), {}],
+    ["other audio", hearOther, {}],
+    ["other networks", set({}), { resultCache: createResultCache({ engines: new Map(), speakers: "others" }) }],
+  ])("is listened to again where it now has %s", async (_, change, parts) => {
+    const id = await leave();
+    await change(id);
+    const { asked, find } = counting();
+    expect(await box.work(id, { ...box.parts, ...parts, findSpeakers: find })).toBe("completed");
+    expect(asked.times).toBe(1);
+  });
+
+  test("tells its retry of them", async () => {
+    const id = await leave();
+    await box.jobs.cancel(id);
+    const again = await box.jobs.retry(id, { apiKeyId: (await box.row(id)).apiKeyId!, isStored: async () => true });
+    expect(await box.work(again!.id, { ...box.parts, findSpeakers: never })).toBe("completed");
+    expect((await box.jobs.transcript(again!.id))!.speakers).toEqual(["SPEAKER_00", "SPEAKER_01"]);
+  });
+
+  test("keeps nothing for a job that another worker has by now", async () => {
+    const { id } = await box.upload(makeWav({ seconds: 1 }), {}, { options });
+    const late = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const paused: FindSpeakers = async (question, how) => {
+      begun.resolve();
+      await late.promise;
+      return await twoSpeakers(question, how);
+    };
+    const work = box.work(id, { ...box.parts, findSpeakers: paused });
+    await begun.promise;
+    await expireLease(box.db, id);
+    const other = await box.makeParts("worker-b");
+    expect(await box.work(id, { ...other, findSpeakers: twoSpeakers })).toBe("completed");
+    late.resolve();
+    expect(await work).toBe("dropped");
+    expect(await kept(id)).toBeNull();
   });
 });
 

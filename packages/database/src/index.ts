@@ -92,7 +92,6 @@ export { completeFromCache } from "./lifecycle/complete-from-cache.ts";
 export { completeJob, type JobOutcome } from "./lifecycle/complete-job.ts";
 export { failAttempt, handBack, MAX_CHILD_DEATHS, type RetryPolicy } from "./lifecycle/end-attempt.ts";
 export { renewLease, stillRunning } from "./lifecycle/keep-lease.ts";
-export { findSpeakersFound, recordSpeakersFound, type SpeakersFound } from "./lifecycle/record-speakers.ts";
 export {
   type FinishedWindow,
   recordAudio,
@@ -101,6 +100,7 @@ export {
   recordRestart,
   recordWindow,
 } from "./lifecycle/record-progress.ts";
+export { findSpeakersFound, recordSpeakersFound, type SpeakersFound } from "./lifecycle/record-speakers.ts";
 export { type MigrationStatus, migrateDatabase, migrationStatus } from "./migrations/migrate-database.ts";
 export { type Database, type DatabaseOptions, isDatabaseUnavailable, openDatabase } from "./open-database.ts";
 export { promoteAged } from "./outbox/dispatch-jobs.ts";

@@ -1,4 +1,5 @@
-import { recordPhase, tenantJobs } from "@scribe/database";
+import { createHash } from "node:crypto";
+import { findSpeakersFound, recordPhase, recordSpeakersFound, tenantJobs } from "@scribe/database";
 import {
   assignSpeakers,
   type DiarizationTurn,
@@ -7,10 +8,11 @@ import {
   PHASE_PROGRESS,
   readStoredOptions,
   type Segment,
+  SPEAKERS_IDENTITY,
   type TranscriptionOptions,
 } from "@scribe/domain";
 import { type Attempt, showProgress, type WorkerParts } from "../attempt.ts";
-import { asked, held } from "../work-stopped.ts";
+import { asked, held, WorkStopped } from "../work-stopped.ts";
 import type { HeardAudio } from "./decode-audio.ts";
 import { speakersOfChannels } from "./speakers-of-channels.ts";
 
@@ -49,6 +51,8 @@ export interface Diarizing {
 
 /** How long the finder may be silent: a chunk of ten minutes takes seconds. */
 const SILENT_LIMIT_MS = 150_000;
+/** Raised where the same recording would be given other speakers than before. */
+const METHODS_VERSION = 1;
 const NOTHING: SpeakerResult = { warnings: [] };
 
 /**
@@ -71,7 +75,7 @@ export function beginDiarization(audio: HeardAudio, attempt: Attempt, parts: Wor
     share = now;
     tellProgress(now);
   };
-  const finding = parts.findSpeakers(questionOf(audio, options), { signal, onProgress }).then(
+  const finding = findOnce(questionOf(audio, options), { signal, onProgress }, attempt, parts).then(
     (found) => ({ found }),
     (error: unknown) => ({ error }),
   );
@@ -88,6 +92,7 @@ export function beginDiarization(audio: HeardAudio, attempt: Attempt, parts: Wor
       const outcome = await finding;
       if (attempt.signal.aborted) throw attempt.signal.reason;
       if ("error" in outcome) {
+        if (outcome.error instanceof WorkStopped) throw outcome.error;
         attempt.log.warn({ err: outcome.error }, "speakers could not be told apart");
         return { warnings: [FAILED] };
       }
@@ -96,6 +101,24 @@ export function beginDiarization(audio: HeardAudio, attempt: Attempt, parts: Wor
     },
     stop: () => ended.abort(),
   };
+}
+
+/** What an earlier attempt has found from the same audio, in the same way; else looks, and keeps it for the next one. */
+async function findOnce(
+  question: SpeakerQuestion,
+  options: Parameters<FindSpeakers>[1],
+  { job, lease }: Attempt,
+  parts: WorkerParts,
+): Promise<FoundSpeakers> {
+  const { pcmPath: _, ...asks } = question;
+  const settings = parts.resultCache.identities()[SPEAKERS_IDENTITY];
+  const from = JSON.stringify([METHODS_VERSION, job.audioSha256, settings, asks]);
+  const fingerprint = createHash("sha256").update(from).digest("hex");
+  const before = await asked(findSpeakersFound(parts.db, lease, fingerprint));
+  if (before) return before;
+  const found = await parts.findSpeakers(question, options);
+  await held(recordSpeakersFound(parts.db, lease, { fingerprint, found }));
+  return found;
 }
 
 /** Where the engine tells speakers apart itself. */

@@ -93,6 +93,10 @@ async function takeOver(client: PoolClient, { from, to }: { from: string; to: st
   );
   if (rows[0]?.stored !== true) throw new NotRetryable("audio_gone");
   await client.query(
+    `UPDATE jobs SET diarization_checkpoint = old.diarization_checkpoint FROM jobs AS old WHERE old.id = $1 AND jobs.id = $2`,
+    [from, to],
+  );
+  await client.query(
     `WITH old AS (
        SELECT checkpoint FROM jobs WHERE id = $1 AND checkpoint IS NOT NULL
      ), copied AS (

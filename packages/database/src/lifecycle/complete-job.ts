@@ -51,7 +51,8 @@ export async function completeIn(
     // The transcript comes of the updated row: a cancel that commits first leaves none behind.
     text: `WITH done AS (
         UPDATE jobs SET status = 'completed', phase = 'finalizing', progress = 100, completed_at = now(),
-          updated_at = now(), lease_until = NULL, dispatched_at = NULL, checkpoint = NULL, provider_account_encrypted = NULL,
+          updated_at = now(), lease_until = NULL, dispatched_at = NULL, checkpoint = NULL, diarization_checkpoint = NULL,
+          provider_account_encrypted = NULL,
           language = coalesce($4, language), duration = $6, warnings = $10, cache_key = $12, next_ordinal = next_ordinal + 2
         WHERE id = $1 AND lease_epoch = $2 AND status = 'processing'
         RETURNING ${JOB_COLUMNS}
