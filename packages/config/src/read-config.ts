@@ -11,6 +11,7 @@ import { outboundSettings } from "./concerns/outbound.ts";
 import { providerSettings } from "./concerns/providers.ts";
 import { speechSettings } from "./concerns/speech.ts";
 import { tracingSettings } from "./concerns/tracing.ts";
+import { inTodaysNames } from "./old-names.ts";
 import type { Setting, Settings, Values } from "./setting.ts";
 
 /** Every setting there is, by concern, in the order in which the documentation shows them. */
@@ -46,12 +47,14 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the environment once. All that is wrong is told in one error; unknown `SCRIBE_*` names come back as warnings.
+ * Reads the environment once. All that is wrong is told in one error; unknown `SCRIBE_*` names and older names of
+ * settings come back as warnings.
  * Secrets are also read from the file that `NAME_FILE` names (a trailing newline is dropped).
  *
  * @throws ConfigError
  */
-export function readConfig(env: NodeJS.ProcessEnv): { config: Config; warnings: string[] } {
+export function readConfig(given: NodeJS.ProcessEnv): { config: Config; warnings: string[] } {
+  const { env, warnings } = inTodaysNames(given);
   const problems: string[] = [];
   const config = Object.fromEntries(
     Object.entries(CONCERNS).map(([concern, settings]) => [concern, readConcern(settings, env, problems)]),
@@ -64,7 +67,7 @@ export function readConfig(env: NodeJS.ProcessEnv): { config: Config; warnings: 
     problems.push(`${bucket} is required with STORAGE_BACKEND=${config.data.STORAGE_BACKEND}`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config, warnings: unknownNames(env) };
+  return { config, warnings: [...warnings, ...unknownNames(env)] };
 }
 
 function readConcern(settings: Settings, env: NodeJS.ProcessEnv, problems: string[]): Record<string, unknown> {

@@ -51,6 +51,30 @@ test.each([
   expect(problemsOf({ TRUST_PROXY: text })).toHaveLength(right ? 0 : 1);
 });
 
+describe("older names of settings", () => {
+  test.each([
+    [{ LOCAL_STORAGE_DIR: "/a", TEMP_AUDIO_DIR: "/b" }, "data", "AUDIO_STORAGE_PATH", "/a", 2],
+    [{ TEMP_AUDIO_DIR: "/b" }, "data", "AUDIO_STORAGE_PATH", "/b", 1],
+    [{ TEMP_AUDIO_DIR: "/b", AUDIO_STORAGE_PATH: "/c" }, "data", "AUDIO_STORAGE_PATH", "/c", 1],
+    [{ OPENAI_MODEL: "gpt-4o-transcribe" }, "providers", "OPENAI_MODELS", ["gpt-4o-transcribe"], 1],
+    [{ LOG_FORMAT: "text" }, "logging", "LOG_FORMAT", "pretty", 1],
+    [{ TRANSCRIPTION_BACKEND: "stub" }, "compat", "SCRIBE_ENABLE_STUB", true, 1],
+    [{ TRANSCRIPTION_BACKEND: "openai" }, "compat", "SCRIBE_ENABLE_STUB", false, 1],
+    [{ TRANSCRIPTION_BACKEND: "" }, "compat", "SCRIBE_ENABLE_STUB", false, 0],
+  ] as const)("%j works", (env, concern, name, value, warned) => {
+    const { config, warnings } = readConfig({ ...env });
+    expect((config[concern] as Record<string, unknown>)[name]).toEqual(value);
+    expect(warnings).toHaveLength(warned);
+  });
+
+  test("are warned of with today's", () => {
+    expect(readConfig({ TRANSCRIPTION_BACKEND: "stub", LOCAL_STORAGE_DIR: "/a" }).warnings).toEqual([
+      "LOCAL_STORAGE_DIR is an older name; today it is AUDIO_STORAGE_PATH",
+      "TRANSCRIPTION_BACKEND is an older name; today it is SCRIBE_ENABLE_STUB=true",
+    ]);
+  });
+});
+
 test("every default holds to its own setting's form", () => {
   for (const [name, { fallback, schema }] of all) {
     if (fallback !== undefined) expect([name, schema.safeParse(fallback).success]).toEqual([name, true]);

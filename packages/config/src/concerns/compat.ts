@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { list, setting } from "../setting.ts";
+import { flag, list, setting, text, whole } from "../setting.ts";
 
 /** `whisper-1=large-v3, nova-3=ivrit` as a map; names of other services in lower case. */
 const aliases = list
@@ -12,5 +12,17 @@ export const compatSettings = {
     fallback: "",
     description:
       "Models that names of other services stand for, such as `whisper-1=large-v3,nova-3=large-v3-turbo`; those not named here get the default model",
+  }),
+  COMPAT_ANONYMOUS_TENANT: setting(text, {
+    description:
+      "Name of the tenant that callers behind `/compat/` act for where they show no key and come from a private address, with scope transcribe; absent: a key is needed",
+  }),
+  COMPAT_NOTES_MINUTES: setting(whole(1, 1_000_000), {
+    fallback: "120",
+    description: "Jobs of `/compat/notes` are erased with all that came of them after this time, in whatever state",
+  }),
+  SCRIBE_ENABLE_STUB: setting(flag, {
+    fallback: "false",
+    description: "For rehearsals of older clients: a text file that is sent to `/compat/` is its own transcript",
   }),
 };
