@@ -38,7 +38,7 @@ type Window = { start: number; end: number };
 const LANGUAGE_VOTES = 5;
 /** So much speech that no segment covers is heard again, in seconds; and so much behind the last complete segment. */
 const UNHEARD_SECONDS = 1;
-const LEFT_OVER_SECONDS = 0.1;
+const LEFT_OVER_SECONDS = 0.5;
 /** Windows are divided at pauses of this length, into parts with so much speech. */
 const SHORTEST_PAUSE_SECONDS = 0.2;
 const SMALLEST_PART_SECONDS = 1;
@@ -184,22 +184,26 @@ type StretchHearing = Hearing & {
 
 /** Hears a planned window, and again what of it was left; its segments in order. */
 async function hearStretch(hearing: StretchHearing, planned: Window, signal: AbortSignal): Promise<SpeechSegment[]> {
-  const { model, spans } = hearing;
+  const { model, spans, plan } = hearing;
   const { hopSize, sampleRate } = model.features;
   const speechSeconds = (start: number, end: number) =>
     speechBetween(spans, start * sampleRate, end * sampleRate) / sampleRate;
-  const queue = [planned];
+  const queue: (Window & { isGap?: boolean })[] = [planned];
   const segments: SpeechSegment[] = [];
   for (let window = queue.shift(); window; window = queue.shift()) {
     for (const part of await hearBest(hearing, window, signal)) {
-      const { segments: heard, heardUntil, covered } = part;
-      const kept = believe(hearing, part, heard, speechSeconds);
-      segments.push(...kept);
+      const { segments: heard, heardUntil, covered, decoded } = part;
+      // A gap may be one of the timestamps only, its words said beside it: a second hearing counts where nothing is in
+      // doubt, and is not followed by a third. A model that doubts all it hears would else say all of it again.
+      if (window.isGap && needsFallback(decoded, plan.thresholds)) continue;
+      segments.push(...believe(hearing, part, heard, speechSeconds));
+      if (window.isGap) continue;
       for (const gap of unheard(part, covered, heardUntil, hopSize / sampleRate)) {
         // What is heard again must have become shorter, and hold speech: else nothing would end.
         const spoken = speechSeconds((gap.start * hopSize) / sampleRate, (gap.end * hopSize) / sampleRate);
-        const least = gap.start >= heardUntil ? LEFT_OVER_SECONDS : UNHEARD_SECONDS;
-        if (gap.end - gap.start < part.end - part.start && spoken >= least) queue.push(gap);
+        const isGap = gap.start < heardUntil;
+        const least = isGap ? UNHEARD_SECONDS : LEFT_OVER_SECONDS;
+        if (gap.end - gap.start < part.end - part.start && spoken >= least) queue.push({ ...gap, isGap });
       }
     }
   }
