@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { type OutboundClient, OutboundError } from "@scribe/outbound";
+import { foreignHeaders } from "./foreign-headers.ts";
 import { signDelivery } from "./sign-delivery.ts";
 
 /** All of one try: name, connection, answer. */
@@ -19,7 +20,7 @@ export interface OutgoingDelivery {
   body: string;
   /** Newest first; more than one while they are being rotated. */
   secrets: readonly string[];
-  /** Beside our own, which stand above them. */
+  /** Of the caller's choice; what is ours to say is left out. */
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -56,7 +57,10 @@ export async function deliverOnce(delivery: OutgoingDelivery, deps: DeliveryDepe
   try {
     const response = await client.fetchStream(url, {
       method: "POST",
-      headers: { "content-type": "application/json", accept: "*/*", ...headers, ...deps.headersFor?.(url), ...signed },
+      headers: {
+        ...{ "content-type": "application/json", accept: "*/*" },
+        ...{ ...foreignHeaders(headers), ...deps.headersFor?.(url), ...signed },
+      },
       body,
       redirect: "refuse",
       signal: AbortSignal.any([deps.signal, late]),

@@ -51,6 +51,33 @@ describe("one try of a delivery", () => {
     }
   });
 
+  test.each([
+    ...["host", "Host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te", "content-type"],
+    ...["webhook-id", "Webhook-Signature", "webhook-timestamp", "x-webhook-signature", "x-vercel-protection-bypass"],
+    ...["x-forwarded-for", "forwarded", "proxy-authorization", "cookie", "metadata-flavor", "x-aws-ec2-metadata-token"],
+    ...["a b", "a:b", "a\r\nhost", "é", "", ":authority"],
+  ])("sends no header %j of a caller's", async (name) => {
+    const { client, requests } = standIn({ status: 204 });
+    await deliverOnce({ ...delivery, headers: { [name]: "theirs" } }, { client, nowMs, signal: never });
+    await send(client);
+    expect(requests[0]?.headers).toEqual(requests[1]?.headers);
+    expect(Object.values(requests[0]?.headers ?? {})).not.toContain("theirs");
+  });
+
+  test("sends what else a caller chose, in one line", async () => {
+    const { client, requests } = standIn({ status: 204 });
+    const headers = {
+      authorization: "Bearer theirs",
+      "dg-token": "abc",
+      "x-split": "a\r\nhost: b",
+      "x-long": "x".repeat(1025),
+    };
+    await deliverOnce({ ...delivery, headers }, { client, nowMs, signal: never });
+    expect(requests[0]?.headers).toMatchObject({ authorization: "Bearer theirs", "dg-token": "abc" });
+    expect(requests[0]?.headers).not.toHaveProperty("x-split");
+    expect(requests[0]?.headers).not.toHaveProperty("x-long");
+  });
+
   test("keeps the answer's first KiB", async () => {
     const { client } = standIn({ status: 500, body: Readable.from([Buffer.from("a\0b"), Buffer.alloc(4000, "c")]) });
     const result = await send(client);

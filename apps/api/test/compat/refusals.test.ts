@@ -73,6 +73,24 @@ describe("AssemblyAI", () => {
       of({ webhook_url: "https://example.com", webhook_auth_header_name: "a b" }),
       400,
     ],
+    ...["Host", "content-length", "Transfer-Encoding", "webhook-signature", "X-Webhook-Signature"].map(
+      (name): [string, string, CallInit, number] => [
+        `the header ${name}`,
+        PATH,
+        of({ webhook_url: "https://example.com", webhook_auth_header_name: name, webhook_auth_header_value: "x" }),
+        400,
+      ],
+    ),
+    [
+      "a header of two lines",
+      PATH,
+      of({
+        webhook_url: "https://example.com",
+        webhook_auth_header_name: "x",
+        webhook_auth_header_value: "a\r\nhost: b",
+      }),
+      400,
+    ],
     [
       "an upload that was never made",
       PATH,
@@ -125,6 +143,17 @@ describe("RunPod", () => {
     const { body, ...answer } = await refused(path, init);
     expect(answer.status).toBe(status);
     expect(body).toEqual({ error: expect.stringMatching(/.{5}/) });
+  });
+
+  test.each([
+    ["spaces", " ".repeat(400_000)],
+    ["letters and spaces", "A ".repeat(200_000)],
+    ["signs of equality", "=".repeat(400_000)],
+  ])("a blob of %s that ends wrong is refused in time", async (_name, text) => {
+    const startedAt = performance.now();
+    expect(await refused(RUN, { json: { input: { blob: `${text}!` } } })).toMatchObject({ status: 400 });
+    // A pattern that tries every end anew would take minutes.
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 
   test("a wait that is too short for the job gives the job as it is", async () => {

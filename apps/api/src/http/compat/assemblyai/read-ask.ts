@@ -1,4 +1,5 @@
 import { type AssemblyaiAsk, httpUrl, safeText, type UploadFields } from "@scribe/domain";
+import { isHeaderValue, mayBeForeignHeader } from "@scribe/webhooks";
 import { z } from "zod";
 import type { Api } from "../../../api.ts";
 import { foreignModel } from "../foreign-model.ts";
@@ -6,8 +7,6 @@ import { foreignModel } from "../foreign-model.ts";
 const ASSEMBLYAI_MODELS = /^(best|nano|slam-1|universal(-\w+)*|conformer-\d+)$/;
 const words = z.array(safeText(128)).max(256);
 const milliseconds = z.number().min(0);
-const HEADER_NAME = /^[\w-]{1,128}$/;
-const HEADER_VALUE = /^[\x20-\x7e]{0,1024}$/;
 
 /** Of its `TranscriptParams`, what is carried out or holds anyway; the rest is ignored, and named. */
 const known = {
@@ -26,8 +25,14 @@ const known = {
   speech_model: safeText(64).nullish(),
   speech_models: z.array(safeText(64)).nullish(),
   webhook_url: httpUrl.nullish(),
-  webhook_auth_header_name: z.string().regex(HEADER_NAME, "must be the name of a header").nullish(),
-  webhook_auth_header_value: z.string().regex(HEADER_VALUE, "must be printable ASCII").nullish(),
+  webhook_auth_header_name: z
+    .string()
+    .refine(mayBeForeignHeader, "must be the name of a header that is the caller's to set")
+    .nullish(),
+  webhook_auth_header_value: z
+    .string()
+    .refine(isHeaderValue, "must be printable ASCII, 1,024 characters at most")
+    .nullish(),
 };
 const HOLDS_ANYWAY = new Set(["punctuate", "format_text", "disfluencies", "boost_param"]);
 

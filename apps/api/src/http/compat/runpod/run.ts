@@ -90,7 +90,8 @@ export const runpodRunSync = defineRoute({
 
 function readBase64(text: string): Buffer {
   const bare = text.replace(/^data:[\w/+.-]*;base64,/, "");
-  if (!/^[A-Za-z0-9+/\s_-]*={0,2}\s*$/.test(bare)) {
+  // Of megabytes, no character may be looked at twice: what must not occur is looked for, rather than what must.
+  if (/[^A-Za-z0-9+/=\s_-]/.test(bare) || /=[^=\s]/.test(bare)) {
     throw new RequestError("invalid_request", "`input.transcribe_args.blob` is not base64.", {
       errors: [{ path: "input.transcribe_args.blob", message: "must be base64" }],
     });
