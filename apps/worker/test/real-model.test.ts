@@ -1,4 +1,6 @@
-import { resolve } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Engine, TranscriptionOptions } from "@scribe/domain";
 import { type SpeechRuntime, startSpeechRuntime } from "@scribe/speech";
@@ -13,15 +15,19 @@ const MODEL = "whisper-nano.en";
 const places = { modelDir: resolve(import.meta.dirname, "../../../models"), offered: [MODEL] };
 
 let box: WorkerBox;
+let graphFolder: string;
 let runtime: SpeechRuntime;
 let engine: Engine;
 let parts: WorkerParts;
 
 beforeAll(async () => {
   box = await openWorkerBox();
+  graphFolder = await mkdtemp(join(tmpdir(), "scribe-graphs-"));
   runtime = startSpeechRuntime({
     executionProviders: ["cpu"],
     intraOpThreads: 2,
+    // As a worker runs it: compiled from the weights.
+    graphs: { cacheFolder: graphFolder, precision: "auto" },
     log: ({ level, message, ...fields }) => log[level](fields, message),
   });
   engine = createOnnxEngine({ runtime, models: { find: (name) => findModel(name, places) } });
@@ -31,6 +37,7 @@ afterAll(async () => {
   await engine.close();
   expect(await box.temporaryFiles()).toEqual(["worker-a"]);
   await box.close();
+  await rm(graphFolder, { recursive: true });
 });
 
 const submit = (audio: Uint8Array, options: TranscriptionOptions = {}) =>

@@ -26,8 +26,8 @@ export function placeSegments(
       end: secondsAt(endStep),
       text: tokenizer.decode(tokens.filter((token) => token < special.endOfText)),
       tokens,
-      avg_logprob: decoded.avgLogprob,
-      no_speech_prob: decoded.noSpeechProbability,
+      avg_logprob: figure(decoded.avgLogprob),
+      no_speech_prob: figure(decoded.noSpeechProbability),
       compression_ratio: decoded.compressionRatio,
       temperature: decoded.temperature,
     }))
@@ -35,6 +35,14 @@ export function placeSegments(
   const advanceFrames = (split.advanceSteps ?? 0) * framesPerTimestamp;
   // A window that would start where this one did would never end.
   return { segments, advanceFrames: advanceFrames > 0 ? advanceFrames : contentFrames };
+}
+
+/**
+ * A figure as it is given out, to four decimals: beyond them it depends on how many rows were computed together, and the
+ * same window is to give the same wherever it runs.
+ */
+export function figure(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
 }
 
 /** Seconds to three decimals. */

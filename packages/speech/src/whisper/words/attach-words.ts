@@ -1,5 +1,5 @@
 import type { SpeechSegment, SpeechWord } from "../../speech-events.ts";
-import { milliseconds } from "../place-segments.ts";
+import { figure, milliseconds } from "../place-segments.ts";
 import type { WordTiming } from "./find-alignment.ts";
 import type { WordLengths } from "./limit-durations.ts";
 import { spreadWords } from "./spread-words.ts";
@@ -75,7 +75,7 @@ function inOrder(words: readonly WordTiming[], start: number, end: number): Spee
       word: word.word,
       start: milliseconds(from),
       end: milliseconds(earliest),
-      probability: Math.round(word.probability * 1e6) / 1e6,
+      probability: figure(word.probability),
     };
   });
 }
