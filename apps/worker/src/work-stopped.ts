@@ -2,7 +2,7 @@ import { isDatabaseUnavailable } from "@scribe/database";
 
 /** Why work on a job ends before it is done, other than by an error of its own. */
 export type StopReason =
-  /** Another holds the job, or it is terminal: nothing more may be written. */
+  /** Another holds the job, or it has ended: nothing more may be written. */
   | "lost"
   /** The caller cancelled the job: as `lost`, but known before a write was refused. */
   | "cancelled"

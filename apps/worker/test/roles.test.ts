@@ -109,6 +109,24 @@ describe("a worker in all its roles", () => {
     expect(performance.now() - before).toBeLessThan(2000);
   });
 
+  test("lets go of a job that another took, and counts that", async () => {
+    const { id } = await box.create({ ...QUICK, delay_ms: 60_000 });
+    dispatcher.poke("transcription");
+    await waitFor(() => parts.held.leases().length > 0);
+    const counted = async () => (await parts.metrics.refusedWrites.get()).values[0]!.value;
+    const before = await counted();
+    await box.db.pool.query(
+      "UPDATE jobs SET lease_epoch = lease_epoch + 1, lease_until = now() + interval '1 hour' WHERE id = $1",
+      [id],
+    );
+    const takenAt = performance.now();
+    await parts.held.empty();
+    // Long before the lease would have been renewed.
+    expect(performance.now() - takenAt).toBeLessThan(3000);
+    expect(await counted()).toBe(before + 1);
+    await box.jobs.cancel(id);
+  });
+
   test("is free at once where it was told", async () => {
     const { id } = await box.create(SLOW);
     dispatcher.poke("transcription");

@@ -91,7 +91,7 @@ export { type Claimed, claimJob, type Lease, MAX_CRASHES } from "./lifecycle/cla
 export { completeFromCache } from "./lifecycle/complete-from-cache.ts";
 export { completeJob, type JobOutcome } from "./lifecycle/complete-job.ts";
 export { failAttempt, handBack, MAX_CHILD_DEATHS, type RetryPolicy } from "./lifecycle/end-attempt.ts";
-export { renewLease, stillRunning } from "./lifecycle/keep-lease.ts";
+export { type LeaseState, lookAtLeases, renewLease } from "./lifecycle/keep-lease.ts";
 export {
   type FinishedWindow,
   recordAudio,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { JobError, uuidV7 } from "@scribe/domain";
-import { claimJob, completeJob, failAttempt, recordWindow, renewLease, stillRunning } from "../src/index.ts";
+import { claimJob, completeJob, failAttempt, lookAtLeases, recordWindow, renewLease } from "../src/index.ts";
 import {
   anOutcome,
   aWindow,
@@ -119,13 +119,21 @@ describe("a lease", () => {
     expect(await tryClaim(job.id)).toBeNull();
   });
 
-  test("of several, those that still hold are told", async () => {
+  test("of several, it is told how each stands", async () => {
     const [kept, lapsed, cancelled] = [await bench.running(), await bench.running(), await bench.running()];
     await letLeaseRunOut(bench, lapsed.id);
     await bench.claim(lapsed.id);
     await bench.jobs.cancel(cancelled.id);
+    const erased = { jobId: uuidV7(), epoch: 1 };
     const leases = [kept, lapsed, cancelled].map(({ lease }) => lease);
-    expect(await stillRunning(bench.db, leases)).toEqual(new Set([kept.id]));
-    expect(await stillRunning(bench.db, [])).toEqual(new Set());
+    expect([...(await lookAtLeases(bench.db, [...leases, erased]))].sort()).toEqual(
+      [
+        [kept.id, "held"],
+        [lapsed.id, "lost"],
+        [cancelled.id, "cancelled"],
+        [erased.jobId, "cancelled"],
+      ].sort(),
+    );
+    expect(await lookAtLeases(bench.db, [])).toEqual(new Map());
   });
 });

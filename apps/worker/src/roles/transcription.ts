@@ -1,4 +1,4 @@
-import { isDatabaseUnavailable, stillRunning } from "@scribe/database";
+import { isDatabaseUnavailable, lookAtLeases } from "@scribe/database";
 import type { Queues } from "@scribe/queue";
 import type { WorkerParts } from "../attempt.ts";
 import { processJob } from "../process-job.ts";
@@ -44,8 +44,11 @@ async function stopWhatIsNoLongerOurs({ db, held, log }: WorkerParts): Promise<v
   const leases = held.leases();
   if (leases.length === 0) return;
   try {
-    const ours = await stillRunning(db, leases);
-    for (const lease of leases) if (!ours.has(lease.jobId)) held.stopLease(lease, "cancelled");
+    const states = await lookAtLeases(db, leases);
+    for (const lease of leases) {
+      const state = states.get(lease.jobId);
+      if (state === "cancelled" || state === "lost") held.stopLease(lease, state);
+    }
   } catch (error) {
     // Each lease's keeper decides how long Postgres may be away.
     if (!isDatabaseUnavailable(error)) log.error({ err: error }, "looking for cancelled jobs failed");

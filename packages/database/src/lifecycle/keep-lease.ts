@@ -12,13 +12,18 @@ export async function renewLease(db: Database, { jobId, epoch }: Lease, leaseSec
   return rowCount === 1;
 }
 
-/** Of several leases, the ids of the jobs whose lease still holds. */
-export async function stillRunning(db: Database, leases: readonly Lease[]): Promise<Set<string>> {
-  if (leases.length === 0) return new Set();
-  const { rows } = await db.pool.query<{ id: string }>(
-    `SELECT jobs.id FROM jobs JOIN unnest($1::uuid[], $2::int[]) AS held(id, epoch) USING (id)
-     WHERE jobs.lease_epoch = held.epoch AND jobs.status = 'processing'`,
+/** How a lease stands: an erased job counts as cancelled, for nobody wants it any more. */
+export type LeaseState = "held" | "cancelled" | "lost";
+
+/** Of several leases, how each stands, by the job's id. */
+export async function lookAtLeases(db: Database, leases: readonly Lease[]): Promise<Map<string, LeaseState>> {
+  if (leases.length === 0) return new Map();
+  const { rows } = await db.pool.query<{ id: string; state: LeaseState }>(
+    `SELECT held.id, CASE WHEN jobs.lease_epoch = held.epoch AND jobs.status = 'processing' THEN 'held'
+                          WHEN coalesce(jobs.status = 'cancelled', true) THEN 'cancelled'
+                          ELSE 'lost' END AS state
+     FROM unnest($1::uuid[], $2::int[]) AS held(id, epoch) LEFT JOIN jobs USING (id)`,
     [leases.map(({ jobId }) => jobId), leases.map(({ epoch }) => epoch)],
   );
-  return new Set(rows.map(({ id }) => id));
+  return new Map(rows.map(({ id, state }) => [id, state]));
 }
