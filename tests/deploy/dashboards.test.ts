@@ -19,8 +19,8 @@ const dashboards = files.map((name): [string, { uid: string; panels: Panel[] }] 
   JSON.parse(readFileSync(join(folder, name), "utf8")),
 ]);
 
-test("there is one for the service, the workers, and the webhooks", () => {
-  expect(files.sort()).toEqual(["service.json", "webhooks.json", "workers.json"]);
+test("there is one for the service, the workers, the webhooks, and enhancement", () => {
+  expect(files.sort()).toEqual(["enhancement.json", "service.json", "webhooks.json", "workers.json"]);
 });
 
 describe.each(dashboards)("%s", (_, { panels }) => {
