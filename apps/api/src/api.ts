@@ -8,7 +8,7 @@ import type { ApiMetrics } from "./api-metrics.ts";
 import type { FindCacheKeys } from "./cache-keys.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { HitCounter } from "./limits/hit-counter.ts";
-import type { UploadSlots } from "./limits/upload-slots.ts";
+import type { Places } from "./limits/places.ts";
 import type { LinkSigner } from "./link-signer.ts";
 import type { ModelOffer } from "./model-offer.ts";
 import type { Accounts } from "./open-accounts.ts";
@@ -41,7 +41,11 @@ export interface Api {
   /** Where requests are counted. */
   hits: HitCounter;
   links: LinkSigner;
-  uploadSlots: UploadSlots;
+  uploadSlots: Places;
+  /** Of callers who wait for a transcript on an open connection: each is looked after every second. */
+  waiting: Places;
+  /** Of bodies beyond other bodies' size, which are in memory as a whole. */
+  largeBodies: Places;
   /** What the operator's older receivers know: of the default tenant's webhooks in the older form. */
   legacySecretOf: (tenantId: string) => string | undefined;
   findCacheKeys: FindCacheKeys;

@@ -15,7 +15,7 @@ import { createHttpServer } from "./create-server.ts";
 import { ensureAdminKey, readAdminKey } from "./ensure-admin-key.ts";
 import { isProbed, type Lifecycle, newLifecycle } from "./lifecycle.ts";
 import { openHitCounter } from "./limits/hit-counter.ts";
-import { createUploadSlots } from "./limits/upload-slots.ts";
+import { createPlaces } from "./limits/places.ts";
 import { createLinkSigner } from "./link-signer.ts";
 import { closeServer, listen } from "./listen.ts";
 import { readModelOffer } from "./model-offer.ts";
@@ -115,7 +115,15 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
       secret: outbound.VERCEL_AUTOMATION_BYPASS_SECRET,
     });
 
-    const uploadSlots = createUploadSlots({ max: limits.MAX_UPLOADS, maxPerKey: limits.MAX_UPLOADS_PER_KEY });
+    const uploadSlots = createPlaces({
+      ...{ max: limits.MAX_UPLOADS, maxPerKey: limits.MAX_UPLOADS_PER_KEY, what: "uploads at once" },
+    });
+    const waiting = createPlaces({
+      ...{ max: limits.MAX_WAITING, maxPerKey: limits.MAX_WAITING_PER_KEY, what: "requests that wait for transcripts" },
+    });
+    const largeBodies = createPlaces({
+      ...{ max: limits.MAX_LARGE_BODIES, maxPerKey: limits.MAX_LARGE_BODIES_PER_KEY, what: "large bodies at once" },
+    });
     const links = createLinkSigner(data.SCRIBE_ENCRYPTION_KEY, data.SCRIBE_ENCRYPTION_KEY_BEFORE);
     const lifecycle = newLifecycle();
     const streams = createEventStreams({ db, log, notifications, metrics, waits });
@@ -135,6 +143,8 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
         hits,
         findCacheKeys: createFindCacheKeys(db),
         uploadSlots,
+        waiting,
+        largeBodies,
         links,
         accounts,
       },

@@ -145,7 +145,8 @@ export {
 } from "./tenants/provider-settings.ts";
 export { countHit, findKeyCounting, forgetHits, type Hit } from "./tenants/rate-hits.ts";
 export { ENCRYPTED_COLUMNS, rotateSecrets } from "./tenants/rotate-secrets.ts";
-export { ensureTenant, rotateWebhookSecret, type TenantRow, webhookSecrets } from "./tenants/tenants.ts";
+export { ensureTenant, findTenant, rotateWebhookSecret, type TenantRow, webhookSecrets } from "./tenants/tenants.ts";
+export { TooManyOpen } from "./tenants/too-many-open.ts";
 export {
   releaseUploadLock,
   renewUploadLock,

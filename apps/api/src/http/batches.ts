@@ -1,5 +1,5 @@
 import { audit, type BatchRow, tenantBatches } from "@scribe/database";
-import { batchBody, RequestError } from "@scribe/domain";
+import { batchBody } from "@scribe/domain";
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
@@ -15,10 +15,6 @@ import { readManifest } from "./read-manifest.ts";
 import { sendJson } from "./send-json.ts";
 
 const PATH = "/api/v1/batches";
-
-/** Manifests that this process reads at once: each may take a hundred megabytes while it is checked. */
-const READ_AT_ONCE = 4;
-const RETRY_SECONDS = 2;
 
 /** A manifest is larger than other bodies, and may take longer to come. */
 const BODY_WAITS = 4;
@@ -49,19 +45,14 @@ export const postBatch = defineRoute({
   handle: (api) => {
     const estimate = createEstimate();
     const limits = { maxBytes: api.config.limits.MAX_BATCH_BYTES, waitMs: BODY_WAITS * api.waits.bodyMs };
-    let reading = 0;
     const respond = (batch: BatchRow) => {
       const body = toBatchView(api, batch);
       return { status: 202, body, headers: { Location: body.links.self } };
     };
     return async ({ request, response, caller }) => {
       const key = readIdempotencyKey(request);
-      if (reading >= READ_AT_ONCE) {
-        throw new RequestError("service_unavailable", "Other batches are being read just now.", {
-          retryAfterSeconds: RETRY_SECONDS,
-        });
-      }
-      reading += 1;
+      // A manifest may take a hundred megabytes while it is checked.
+      const leave = api.largeBodies.take(caller.keyId);
       try {
         const manifest = await readManifest(request, limits);
         await creating<BatchRow>(api, caller, { route: PATH, key, respond }, response, (commit) =>
@@ -77,7 +68,7 @@ export const postBatch = defineRoute({
           ),
         );
       } finally {
-        reading -= 1;
+        leave();
       }
     };
   },

@@ -46,6 +46,7 @@ export const postEnhancement = defineRoute({
         jobId,
         apiKeyId: caller.keyId,
         traceparent: readTraceparent(request) ?? null,
+        mostOpen: api.config.limits.MAX_OPEN_ENHANCEMENTS,
       };
       const root = `${(api.config.http.PUBLIC_URL ?? "").replace(/\/$/, "")}${PATH}`;
       const respond = (row: EnhancementRow) => accepted(root, row);

@@ -9,10 +9,10 @@ import { refuseIdempotencyKey } from "./idempotency.ts";
 import { sendJson } from "./send-json.ts";
 
 /** How long the address may be used to begin with the bytes. */
-const ADDRESS_SECONDS = 900;
+export const ADDRESS_SECONDS = 900;
 /** Bytes that began to come in time may take hours, and must then still be completed. */
-const UPLOAD_MS = 24 * 3_600_000;
-const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,63}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}$/i;
+export const UPLOAD_MS = 24 * 3_600_000;
+export const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,63}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}$/i;
 
 export const presignFile = defineRoute({
   method: "post",
@@ -71,6 +71,7 @@ export const presignFile = defineRoute({
         ...{ id, filename, contentType, storageKey },
         state: "presigned",
         sizeBytes: size,
+        mostOpen: api.config.limits.MAX_OPEN_UPLOADS,
         expiresAt: new Date(Date.now() + UPLOAD_MS),
       });
       sendJson(response, 200, {
@@ -89,16 +90,25 @@ function ownAddress(
   request: Request,
   upload: { tenantId: string; id: string; size: number; contentType: string },
 ) {
-  const { tenantId, id } = upload;
+  const { url, expires } = signUpload({ links, config }, request, { ...upload, path: "/api/v1/files/upload" });
+  return {
+    method: "PUT" as const,
+    url,
+    headers: { "content-type": upload.contentType, "content-length": String(upload.size) },
+    expiresAt: new Date(expires * 1000),
+  };
+}
+
+/** A whole address that takes an upload's bytes without a key, for a while; `expires` in Unix seconds. */
+export function signUpload(
+  { links, config }: Pick<Api, "links" | "config">,
+  request: Request,
+  { tenantId, id, path }: { tenantId: string; id: string; path: string },
+): { url: string; expires: number } {
   const expires = Math.floor(Date.now() / 1000) + ADDRESS_SECONDS;
   const signature = links.sign({ tenantId, jobId: id, format: "upload", expires });
   const query = new URLSearchParams({ tenant: tenantId, expires: String(expires), signature });
   // Whoever sends the bytes may know nothing but this address, so it must be a whole one.
   const base = config.http.PUBLIC_URL ?? `${request.protocol}://${request.get("host")}`;
-  return {
-    method: "PUT" as const,
-    url: `${base.replace(/\/$/, "")}/api/v1/files/upload/${id}?${query}`,
-    headers: { "content-type": upload.contentType, "content-length": String(upload.size) },
-    expiresAt: new Date(expires * 1000),
-  };
+  return { url: `${base.replace(/\/$/, "")}${path}/${id}?${query}`, expires };
 }

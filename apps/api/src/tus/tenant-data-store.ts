@@ -22,12 +22,12 @@ const MAX_NAME = 255;
  */
 export class TenantDataStore extends DataStore {
   override extensions = ["creation", "creation-with-upload", "termination", "expiration"];
-  readonly #api: Pick<Api, "storage" | "metrics">;
+  readonly #api: Pick<Api, "config" | "storage" | "metrics">;
   readonly #tenantId: string;
   readonly #uploads: ReturnType<typeof tenantUploads>;
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(api: Pick<Api, "db" | "storage" | "metrics">, tenantId: string) {
+  constructor(api: Pick<Api, "config" | "db" | "storage" | "metrics">, tenantId: string) {
     super();
     this.#api = api;
     this.#tenantId = tenantId;
@@ -46,6 +46,7 @@ export class TenantDataStore extends DataStore {
       ...{ id, state: "presigned", sizeBytes: size, storageKey: this.#keyOf(id) },
       ...(name ? { filename: name } : {}),
       expiresAt: new Date(Date.now() + UPLOAD_MS),
+      mostOpen: this.#api.config.limits.MAX_OPEN_UPLOADS,
     });
     upload.creation_date = row.createdAt.toISOString();
     return upload;

@@ -28,12 +28,37 @@ export const limitSettings = {
     fallback: "32",
     description: "Uploads of one key that one replica receives at once",
   }),
+  MAX_OPEN_UPLOADS: setting(whole(1, 1_000_000), {
+    fallback: "1000",
+    description: "Uploads of one tenant that await their bytes, or have come and no job uses",
+  }),
+  MAX_WAITING: setting(whole(1, 100_000), {
+    fallback: "1000",
+    description: "Callers of front doors that wait for a transcript at one replica",
+  }),
+  MAX_WAITING_PER_KEY: setting(whole(1, 100_000), {
+    fallback: "100",
+    description: "Of them with one key",
+  }),
   UPLOAD_MIN_BYTES_PER_SECOND: setting(whole(0, 2 ** 30), {
     fallback: "1024",
     description: "An upload that is slower than this for half a minute is cut; 0: never",
   }),
   MAX_BODY_BYTES: setting(whole(1024, 2 ** 24), { fallback: "1048576", description: "Largest JSON body" }),
   MAX_BATCH_BYTES: setting(whole(1024, 2 ** 28), { fallback: "33554432", description: "Largest manifest of a batch" }),
+  MAX_INLINE_AUDIO_BYTES: setting(whole(1024, 2 ** 28), {
+    fallback: "29360128",
+    description: "Largest JSON body that has its audio inside",
+  }),
+  MAX_LARGE_BODIES: setting(whole(1, 1000), {
+    fallback: "4",
+    description: "Manifests and bodies with audio inside that one replica reads at once",
+  }),
+  MAX_LARGE_BODIES_PER_KEY: setting(whole(1, 1000), { fallback: "2", description: "Of them with one key" }),
+  MAX_OPEN_ENHANCEMENTS: setting(whole(1, 1_000_000), {
+    fallback: "1000",
+    description: "Enhancements of one tenant that were asked for by themselves and have not ended",
+  }),
   MAX_METADATA_BYTES: setting(whole(2, 16_384), {
     fallback: "16384",
     description: "Largest `metadata` of a job, as JSON",

@@ -2,6 +2,7 @@ import type { JobStatus } from "@scribe/domain";
 import type { PoolClient } from "pg";
 import { type Idempotency, once } from "../jobs/once.ts";
 import { type Database, inTransaction } from "../open-database.ts";
+import { OPEN_LOCKS, TooManyOpen } from "../tenants/too-many-open.ts";
 import { cancelEnhancement } from "./end-enhancement.ts";
 import { ENHANCEMENT_COLUMNS, type EnhancementRow } from "./enhancement-row.ts";
 import { eraseEnhancement } from "./erase-enhancement.ts";
@@ -27,14 +28,19 @@ export interface EnhancementLink {
   status: JobStatus;
 }
 
-export type WantedEnhancement = Omit<NewEnhancement, "webhookSecretEncrypted">;
+export interface WantedEnhancement extends Omit<NewEnhancement, "webhookSecretEncrypted"> {
+  /** Enhancements that the tenant may have at once which have not ended. */
+  mostOpen?: number | undefined;
+}
 
 /** What a tenant may do with its own enhancements: every statement is bound to the tenant. */
 export function tenantEnhancements(db: Database, tenantId: string) {
   return {
-    /** @throws NoTranscript, IdempotencyRace, IdempotencyBusy */
-    async create(wanted: WantedEnhancement, idempotency?: Idempotency<EnhancementRow>): Promise<EnhancementRow> {
+    /** @throws NoTranscript, TooManyOpen, IdempotencyRace, IdempotencyBusy */
+    async create(given: WantedEnhancement, idempotency?: Idempotency<EnhancementRow>): Promise<EnhancementRow> {
+      const { mostOpen, ...wanted } = given;
       const work = async (client: PoolClient) => {
+        if (mostOpen !== undefined) await refuseMore(client, tenantId, mostOpen);
         if (wanted.jobId !== null) await lockTranscript(client, tenantId, wanted.jobId);
         return await insertEnhancement(client, tenantId, { ...wanted, webhookSecretEncrypted: null });
       };
@@ -90,4 +96,13 @@ async function lockTranscript(client: PoolClient, tenantId: string, jobId: strin
     [jobId, tenantId],
   );
   if (rows[0]?.status !== "completed") throw new NoTranscript(rows[0] ? "The job is not completed." : "No such job.");
+}
+
+async function refuseMore(client: PoolClient, tenantId: string, mostOpen: number): Promise<void> {
+  await client.query("SELECT pg_advisory_xact_lock($1, hashtext($2))", [OPEN_LOCKS.enhancements, tenantId]);
+  const { rowCount } = await client.query(
+    "SELECT 1 FROM enhancements WHERE tenant_id = $1 AND status IN ('pending', 'processing') LIMIT $2",
+    [tenantId, mostOpen],
+  );
+  if ((rowCount ?? 0) >= mostOpen) throw new TooManyOpen("enhancements", mostOpen);
 }

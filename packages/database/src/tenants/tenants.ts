@@ -24,6 +24,10 @@ export async function ensureTenant(db: Database, name: string, webhookSecret?: s
   return (await db.prisma.tenant.findUniqueOrThrow({ where: { name }, select: SELECT })) as TenantRow;
 }
 
+export async function findTenant(db: Database, name: string): Promise<TenantRow | null> {
+  return (await db.prisma.tenant.findUnique({ where: { name }, select: SELECT })) as TenantRow | null;
+}
+
 /** How long after a rotation both secrets sign. */
 const ROTATION_OVERLAP_MS = 24 * 3_600_000;
 

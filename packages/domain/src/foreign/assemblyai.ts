@@ -109,13 +109,16 @@ export function assemblyaiParagraphs(transcript: Transcript): AssemblyaiSpan[] {
   });
 }
 
-/** Where words or phrases occur; case and punctuation do not count. */
+/** Where words or phrases occur, each phrase once; case and punctuation do not count. */
 export function searchWords(transcript: Transcript, wanted: readonly string[]) {
   const words = assemblyaiWords(transcript);
   const plain = words.map(({ text }) => bare(text));
-  return wanted.map((phrase) => {
+  // A day of speech has 200,000 words: they are gone through once, however many phrases are sought.
+  const places = Map.groupBy(plain.keys(), (at) => plain[at] ?? "");
+  return [...new Set(wanted)].map((phrase) => {
     const parts = phrase.trim().split(/\s+/).map(bare);
-    const indexes = plain.flatMap((_, at) => (parts.every((part, offset) => plain[at + offset] === part) ? [at] : []));
+    const begins = places.get(parts[0] ?? "") ?? [];
+    const indexes = begins.filter((at) => parts.every((part, offset) => plain[at + offset] === part));
     const timestamps = indexes.map((at) => [words[at]?.start ?? 0, words[at + parts.length - 1]?.end ?? 0]);
     return { text: phrase, count: indexes.length, timestamps, indexes };
   });

@@ -1,4 +1,4 @@
-import { AllowanceExceeded, isDatabaseUnavailable } from "@scribe/database";
+import { AllowanceExceeded, isDatabaseUnavailable, TooManyOpen } from "@scribe/database";
 import { isUuid, RequestError, type RequestErrorCode } from "@scribe/domain";
 import { OutboundError } from "@scribe/outbound";
 import { StorageError } from "@scribe/storage";
@@ -54,6 +54,12 @@ function toRequestError(thrown: unknown): RequestError {
     return new RequestError("url_not_allowed", thrown.message, { cause: thrown });
   }
   if (thrown instanceof AllowanceExceeded) return fromAllowance(thrown);
+  if (thrown instanceof TooManyOpen) {
+    return new RequestError("quota_exceeded", `This tenant may have ${thrown.limit} ${thrown.what} under way.`, {
+      cause: thrown,
+      retryAfterSeconds: FULL_RETRY_SECONDS,
+    });
+  }
   if (isDatabaseUnavailable(thrown)) {
     return new RequestError("service_unavailable", "The database cannot be reached just now.", {
       retryAfterSeconds: RETRY_AFTER_SECONDS,

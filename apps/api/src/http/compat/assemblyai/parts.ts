@@ -4,6 +4,7 @@ import {
   assemblyaiSentences,
   assemblyaiWords,
   CONTENT_TYPES,
+  RequestError,
   renderSrt,
   renderVtt,
   searchWords,
@@ -15,6 +16,8 @@ import { sendJson } from "../../send-json.ts";
 import { findTranscript, TAG } from "./transcripts.ts";
 
 const PATH = "/assemblyai/v2/transcript/{id}";
+/** Words and phrases of one search. */
+const MOST_PHRASES = 100;
 
 const part = (name: string, summary: string, view: (transcript: Transcript) => object): Route =>
   defineRoute({
@@ -83,11 +86,13 @@ export const assemblyaiWordSearch = defineRoute({
   handle:
     (api) =>
     async ({ response, caller, params, query }) => {
+      const words = query.words.split(",").filter((word) => word.trim() !== "");
+      if (words.length > MOST_PHRASES) {
+        const message = `must be at most ${MOST_PHRASES} words or phrases`;
+        throw new RequestError("invalid_request", `\`words\` ${message}.`, { errors: [{ path: "words", message }] });
+      }
       const { job, transcript } = await findTranscript(api, caller, params.id);
-      const matches = searchWords(
-        transcript,
-        query.words.split(",").filter((word) => word.trim() !== ""),
-      );
+      const matches = searchWords(transcript, words);
       const total = matches.reduce((sum, { count }) => sum + count, 0);
       sendJson(response, 200, { id: job.id, total_count: total, matches });
     },

@@ -1,4 +1,4 @@
-import { tenantUploads } from "@scribe/database";
+import { TooManyOpen, tenantUploads } from "@scribe/database";
 import type { Request } from "express";
 import { z } from "zod";
 import type { Api } from "../../../api.ts";
@@ -26,10 +26,17 @@ export const assemblyaiUpload = defineRoute({
     (api) =>
     async ({ request, response, caller }) => {
       const { key, bytes, sha256, media } = await receiveBytes(api, caller, request);
-      const { id } = await tenantUploads(api.db, caller.tenantId).create({
-        ...{ state: "stored", sizeBytes: bytes, storageKey: key, sha256, contentType: media.contentType },
+      const upload = {
+        ...{ state: "stored" as const, sizeBytes: bytes, storageKey: key, sha256, contentType: media.contentType },
         expiresAt: new Date(Date.now() + KEEP_MS),
-      });
+        mostOpen: api.config.limits.MAX_OPEN_UPLOADS,
+      };
+      const { id } = await tenantUploads(api.db, caller.tenantId)
+        .create(upload)
+        .catch(async (error: unknown) => {
+          if (error instanceof TooManyOpen) await api.storage.remove(key);
+          throw error;
+        });
       api.metrics.uploadedBytes.inc(bytes);
       sendJson(response, 200, { upload_url: `${origin(api, request)}${UPLOAD_PATH}/${id}` });
     },

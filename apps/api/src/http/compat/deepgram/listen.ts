@@ -39,6 +39,7 @@ export const deepgramListen = defineRoute({
     const submitSource = createSubmit(api);
     return async ({ request, response, caller }) => {
       const asked = readDeepgramQuery(api, request);
+      if (asked.callback === null) response.once("close", api.waiting.take(caller.keyId));
       const job = prepare(api, caller, request, asked);
       tellIgnored(response, asked.ignored);
       const attach = asked.callback === null;

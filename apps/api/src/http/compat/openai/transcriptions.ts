@@ -45,6 +45,7 @@ const openaiTask = (task: "transcribe" | "translate", details: Pick<Route, "path
     handle:
       (api) =>
       async ({ request, response, caller }) => {
+        response.once("close", api.waiting.take(caller.keyId));
         const read = (fields: ReadonlyMap<string, string>) => {
           const ask = readTranscriptionForm(api, task, fields);
           return { ask, prepared: checkedJob(api, caller, request, ask.fields) };

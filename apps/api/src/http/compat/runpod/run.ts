@@ -14,9 +14,6 @@ import { checkedJob, createSubmit, submitAudio } from "../submit-job.ts";
 import { readResult, readWait, runpodJobSchema, TAG } from "./find-job.ts";
 import { type RunpodSource, readRunpodInput, runpodBody } from "./read-input.ts";
 
-/** RunPod's own limit of `/runsync` is 20 MB; base64 and JSON add a third. */
-const MAX_BODY_BYTES = 28 * 1024 * 1024;
-
 type Submit = (request: Request, caller: Caller, endpoint: string) => Promise<{ job: JobRow; ignored: string[] }>;
 
 function createRun(api: Api): Submit {
@@ -29,11 +26,19 @@ function createRun(api: Api): Submit {
   }
 
   return async (request, caller, endpoint) => {
-    const body = await readJson(request, runpodBody, { maxBytes: MAX_BODY_BYTES, waitMs: api.waits.bodyMs });
-    const { fields, ask, source, webhook, ignored } = readRunpodInput(api, endpoint, body);
-    const frontDoor: FrontDoor = { door: "runpod", ask: { ...ask }, ...(webhook ? { webhook } : {}) };
-    const job = { ...checkedJob(api, caller, request, fields), frontDoor };
-    return { job: await submitSource(caller, job, source), ignored };
+    const { MAX_BODY_BYTES, MAX_INLINE_AUDIO_BYTES: maxBytes } = api.config.limits;
+    // What does not say that it is small may be large.
+    const isSmall = Number(request.get("content-length") ?? Number.POSITIVE_INFINITY) <= MAX_BODY_BYTES;
+    const leave = isSmall ? () => undefined : api.largeBodies.take(caller.keyId);
+    try {
+      const body = await readJson(request, runpodBody, { maxBytes, waitMs: api.waits.bodyMs });
+      const { fields, ask, source, webhook, ignored } = readRunpodInput(api, endpoint, body);
+      const frontDoor: FrontDoor = { door: "runpod", ask: { ...ask }, ...(webhook ? { webhook } : {}) };
+      const job = { ...checkedJob(api, caller, request, fields), frontDoor };
+      return { job: await submitSource(caller, job, source), ignored };
+    } finally {
+      leave();
+    }
   };
 }
 
@@ -73,6 +78,7 @@ export const runpodRunSync = defineRoute({
   handle: (api) => {
     const run = createRun(api);
     return async ({ request, response, caller, params }) => {
+      response.once("close", api.waiting.take(caller.keyId));
       const waitMs = readWait(request);
       const { job, ignored } = await run(request, caller, params.endpoint ?? "");
       tellIgnored(response, ignored);

@@ -34,6 +34,7 @@ export const runpodStatusSync = defineRoute({
   handle:
     (api) =>
     async ({ request, response, caller, params }) => {
+      response.once("close", api.waiting.take(caller.keyId));
       const { id: jobId } = await findRunpodJob(api, caller, params.id);
       const gone = new AbortController();
       response.once("close", () => gone.abort());

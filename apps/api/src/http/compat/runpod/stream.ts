@@ -31,6 +31,7 @@ export const runpodStream = defineRoute({
   handle:
     (api) =>
     async ({ response, caller, params }) => {
+      response.once("close", api.waiting.take(caller.keyId));
       const { id: jobId } = await findRunpodJob(api, caller, params.id);
       const gone = new AbortController();
       response.once("close", () => gone.abort());
