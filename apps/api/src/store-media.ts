@@ -2,11 +2,17 @@ import { RequestError } from "@scribe/domain";
 import { SNIFF_BYTES, type SniffedMedia, sniffMedia } from "@scribe/media";
 import type { BlobStore } from "@scribe/storage";
 import { freePassedBuffers } from "./free-passed-buffers.ts";
+import { looksLikeText } from "./looks-like-text.ts";
+
+/** As what a text is stored, where one may be its own transcript. */
+export const STUB_MEDIA: SniffedMedia = { container: "text", contentType: "text/plain" };
 
 export interface MediaTarget {
   storage: BlobStore;
   key: string;
   maxBytes: number;
+  /** Take text, too: the operator rehearses, and it is its own transcript. */
+  acceptText?: boolean;
 }
 
 export interface StoredMedia {
@@ -23,7 +29,7 @@ export interface StoredMedia {
  */
 export async function storeMedia(
   file: AsyncIterable<Buffer>,
-  { storage, key, maxBytes }: MediaTarget,
+  { storage, key, maxBytes, acceptText = false }: MediaTarget,
   signal: AbortSignal,
 ): Promise<StoredMedia> {
   const { head, rest } = await peek(file, SNIFF_BYTES);
@@ -31,7 +37,7 @@ export async function storeMedia(
   const refuse = (code: "invalid_request" | "unsupported_media", detail: string, message: string) =>
     new RequestError(code, detail, { errors: [{ path: "file", message }] });
   if (head.length === 0) throw refuse("invalid_request", "`file` is empty.", "is empty");
-  const media = sniffMedia(head);
+  const media = sniffMedia(head) ?? (acceptText && looksLikeText(head) ? STUB_MEDIA : null);
   if (media === null) {
     throw refuse("unsupported_media", "The file is no audio or video that is known here.", "is no audio or video");
   }

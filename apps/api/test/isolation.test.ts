@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import {
   createKey,
@@ -14,6 +15,7 @@ import { doorOf } from "../src/http/compat/doors.ts";
 import { routes } from "../src/http/routes.ts";
 import { claim, finish, segment } from "./drive-jobs.ts";
 import { type CallInit, startTestApi, type TestApi } from "./start-test-api.ts";
+import { wav } from "./uploads.ts";
 
 /** What another tenant has, by kind; `nobody` has ids of the same form that nothing has. */
 interface Things {
@@ -32,6 +34,7 @@ interface Things {
   member: string;
   invitation: string;
   resumable: string;
+  note: string;
 }
 
 interface Row {
@@ -251,6 +254,41 @@ const MATRIX: Record<string, Verdict> = {
   assemblyaiVtt: [get(({ job }) => `/assemblyai/v2/transcript/${job}/vtt`)],
   assemblyaiWordSearch: [get(({ job }) => `/assemblyai/v2/transcript/${job}/word-search?words=a`)],
   openaiModel: [get(() => "/v1/models/none")],
+  notesCreateJob: [get(() => "/compat/notes/-/jobs/none")],
+  notesGetJob: [get(({ note }) => `/compat/notes/-/jobs/${note}`), get(({ job }) => `/compat/notes/-/jobs/${job}`)],
+  notesDownload: [get(({ note }) => `/compat/notes/-/jobs/${note}/download`)],
+  notesHealth: "for everybody",
+  storageCreateJob: [get(() => "/compat/storage/-/api/jobs/none")],
+  storageGetJob: [get(({ job }) => `/compat/storage/-/api/jobs/${job}`)],
+  storageServiceStats: "for the operator",
+  storageServiceCleanup: "for the operator",
+  saasRegister: "for everybody",
+  saasLogIn: "for everybody",
+  saasMe: "takes no id",
+  saasPresign: "takes no id",
+  saasUpload: "for everybody",
+  saasComplete: [
+    send(
+      "POST",
+      () => "/compat/saas/files/complete",
+      ({ upload }) => ({ storage_key: upload }),
+    ),
+    send(
+      "POST",
+      () => "/compat/saas/files/complete",
+      ({ resumable }) => ({ storage_key: resumable }),
+    ),
+  ],
+  saasCreateJob: [
+    send(
+      "POST",
+      () => "/compat/saas/jobs",
+      ({ upload }) => ({ storage_key: upload }),
+    ),
+  ],
+  saasListJobs: "takes no id",
+  saasGetJob: [get(({ job }) => `/compat/saas/jobs/${job}`)],
+  saasDownload: [get(({ job }) => `/compat/saas/jobs/${job}/download`)],
 };
 
 let api: TestApi;
@@ -310,7 +348,11 @@ beforeAll(async () => {
     json: { transcription_job_id: done, tasks: ["summary"] },
     key: theirKey,
   });
+  const form = new FormData();
+  form.append("file", new Blob([new Uint8Array(wav)]), "speech.wav");
+  const note = await api.call("/compat/notes/-/jobs", { method: "POST", body: form, key: theirKey });
   theirs = {
+    note: ((await note.json()) as { job_id: string }).job_id,
     enhancement: ((await enhancement.json()) as { job_id: string }).job_id,
     ...{ member: made.user.id, invitation: invitation.id, resumable: resumable.id },
     batch: ((await batch.json()) as { batch_id: string }).batch_id,
@@ -321,6 +363,7 @@ beforeAll(async () => {
   const cursorOf = (id: string) =>
     Buffer.from(`${new Date().toISOString()} ${id} ${"x".repeat(12)}`).toString("base64url");
   nobody = {
+    note: randomUUID(),
     enhancement: uuidV7(),
     ...{ member: uuidV7(), invitation: uuidV7(), resumable: uuidV7() },
     batch: uuidV7(),
@@ -408,6 +451,7 @@ test("lists hold the own tenant's alone", async () => {
     "/api/v1/jobs",
     "/api/v1/members",
     "/api/v1/members/invitations",
+    "/compat/saas/jobs",
   ]) {
     const text = await (await api.call(path, { key: mine })).text();
     for (const id of Object.values(theirs)) expect(text).not.toContain(id);
@@ -417,7 +461,10 @@ test("lists hold the own tenant's alone", async () => {
 test.each(routes.filter(({ scope }) => scope === "admin").map(({ method, path }) => [method, path] as const))(
   "%s %s is closed to those who do not run the instance",
   async (method, path) => {
-    const response = await api.call(path.replace("{id}", theirs.key), { method: method.toUpperCase(), key: mine });
+    const response = await api.call(path.replace("{id}", theirs.key).replace("{key}", "-"), {
+      method: method.toUpperCase(),
+      key: mine,
+    });
     expect(response.status).toBe(403);
   },
 );

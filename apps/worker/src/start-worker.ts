@@ -20,6 +20,7 @@ import { createFindSpeakers } from "./engines/find-speakers.ts";
 import { openHostedEngines } from "./engines/hosted-engines.ts";
 import { createModelFinder } from "./engines/model-finder.ts";
 import { createOnnxEngine } from "./engines/onnx-engine.ts";
+import { openStubEngine } from "./engines/stub-engine.ts";
 import { enhancementSettings } from "./enhancement-settings.ts";
 import type { Fail } from "./fail-point.ts";
 import { showGpus } from "./gpu-metrics.ts";
@@ -182,6 +183,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       }
       const hosted = openHostedEngines({ config, db, outbound, policy: outboundPolicy(config), programs });
       for (const [name, engine] of hosted.engines) engines.set(name, engine);
+      if (config.compat.SCRIBE_ENABLE_STUB) engines.set("stub", openStubEngine({ db, storage }));
       opened.push(() => hosted.close());
       showGpus(registry);
       metrics.slots.set(jobs.WORKER_CONCURRENCY);

@@ -1,11 +1,14 @@
 import { audit, runRetention } from "@scribe/database";
 import { RequestError } from "@scribe/domain";
 import { z } from "zod";
-import { defineRoute } from "../openapi/route.ts";
+import type { Api } from "../api.ts";
+import { type Call, defineRoute } from "../openapi/route.ts";
 import { answerSchema } from "../openapi/schemas.ts";
 import { sendJson } from "./send-json.ts";
 
-const cleanupSchema = answerSchema(
+type Handler = (call: Call<unknown, unknown>) => Promise<void>;
+
+export const cleanupSchema = answerSchema(
   "CleanupReport",
   z.object({
     scanned: z.int().meta({ description: "Rows and objects that were looked at" }),
@@ -15,7 +18,7 @@ const cleanupSchema = answerSchema(
   }),
 );
 
-const storageSchema = answerSchema(
+export const storageSchema = answerSchema(
   "StorageStats",
   z.object({
     backend: z.enum(["local", "s3", "gcs"]),
@@ -35,26 +38,29 @@ export const runCleanup = defineRoute({
   tag: "Administration",
   scope: "admin",
   answers: { 200: { description: "What it came to", schema: cleanupSchema } },
-  handle:
-    ({ db, storage, config }) =>
-    async ({ request, response, caller }) => {
-      const gone = new AbortController();
-      response.once("close", () => gone.abort(new Error("The caller went away.")));
-      const { AUDIO_RETENTION_HOURS: audioHours, JOB_RETENTION_HOURS: jobHours } = config.jobs;
-      const report = await runRetention({
-        db,
-        objects: storage,
-        policy: { audioHours, jobHours },
-        actor: caller.publicId,
-        signal: gone.signal,
-      });
-      if (report === "busy") {
-        throw new RequestError("conflict", "A cleanup is under way.", { retryAfterSeconds: 30 });
-      }
-      await audit(db, { actor: caller.publicId, action: "cleanup.requested", address: request.ip });
-      sendJson(response, 200, report);
-    },
+  handle: cleanUp,
 });
+
+/** Of the front doors that have this, too. */
+export function cleanUp({ db, storage, config }: Api): Handler {
+  return async ({ request, response, caller }) => {
+    const gone = new AbortController();
+    response.once("close", () => gone.abort(new Error("The caller went away.")));
+    const { AUDIO_RETENTION_HOURS: audioHours, JOB_RETENTION_HOURS: jobHours } = config.jobs;
+    const report = await runRetention({
+      db,
+      objects: storage,
+      policy: { audioHours, jobHours },
+      actor: caller.publicId,
+      signal: gone.signal,
+    });
+    if (report === "busy") {
+      throw new RequestError("conflict", "A cleanup is under way.", { retryAfterSeconds: 30 });
+    }
+    await audit(db, { actor: caller.publicId, action: "cleanup.requested", address: request.ip });
+    sendJson(response, 200, report);
+  };
+}
 
 export const getStorageStats = defineRoute({
   method: "get",
@@ -64,18 +70,21 @@ export const getStorageStats = defineRoute({
   tag: "Administration",
   scope: "admin",
   answers: { 200: { description: "Objects and bytes, and the disk's where it is one", schema: storageSchema } },
-  handle:
-    ({ storage }) =>
-    async ({ response }) => {
-      const gone = new AbortController();
-      response.once("close", () => gone.abort(new Error("The caller went away.")));
-      const { backend, objects, bytes, diskFreeBytes, diskTotalBytes } = await storage.usage({ signal: gone.signal });
-      sendJson(response, 200, {
-        backend,
-        objects,
-        bytes,
-        ...(diskFreeBytes === undefined ? {} : { disk_free_bytes: diskFreeBytes }),
-        ...(diskTotalBytes === undefined ? {} : { disk_total_bytes: diskTotalBytes }),
-      });
-    },
+  handle: showStorage,
 });
+
+/** Of the front doors that have this, too. */
+export function showStorage({ storage }: Api): Handler {
+  return async ({ response }) => {
+    const gone = new AbortController();
+    response.once("close", () => gone.abort(new Error("The caller went away.")));
+    const { backend, objects, bytes, diskFreeBytes, diskTotalBytes } = await storage.usage({ signal: gone.signal });
+    sendJson(response, 200, {
+      backend,
+      objects,
+      bytes,
+      ...(diskFreeBytes === undefined ? {} : { disk_free_bytes: diskFreeBytes }),
+      ...(diskTotalBytes === undefined ? {} : { disk_total_bytes: diskTotalBytes }),
+    });
+  };
+}

@@ -45,20 +45,33 @@ export const login = defineRoute({
   handle:
     (api) =>
     async ({ request, response, body }) => {
-      await limitAuth(api, request);
-      const user = await checkPassword(api, request, body);
-      const joined = body.invitation === undefined ? undefined : await join(api, request, user, body.invitation);
-      const tenants = await tenantsOfUser(api.db, user.id);
-      const tenant = chooseTenant(tenants, { asked: joined ?? body.tenant_id });
-      const granted = await grantSession(api, user, tenant);
-      api.metrics.logins.inc({ outcome: "succeeded" });
-      await audit(api.db, {
-        ...{ tenantId: tenant.id, actor: `user:${user.id}`, action: "login.succeeded", target: user.id },
-        address: request.ip,
-      });
-      sendJson(response, 200, granted);
+      sendJson(response, 200, await logIn(api, request, body));
     },
 });
+
+/**
+ * A session for who knows an account's password; what it answers is the same at every door.
+ *
+ * @throws RequestError 401, 403, 404, 429 or 503
+ */
+export async function logIn(
+  api: Api,
+  request: Request,
+  body: z.output<typeof loginBody>,
+): Promise<z.output<typeof grantSchema>> {
+  await limitAuth(api, request);
+  const user = await checkPassword(api, request, body);
+  const joined = body.invitation === undefined ? undefined : await join(api, request, user, body.invitation);
+  const tenants = await tenantsOfUser(api.db, user.id);
+  const tenant = chooseTenant(tenants, { asked: joined ?? body.tenant_id });
+  const granted = await grantSession(api, user, tenant);
+  api.metrics.logins.inc({ outcome: "succeeded" });
+  await audit(api.db, {
+    ...{ tenantId: tenant.id, actor: `user:${user.id}`, action: "login.succeeded", target: user.id },
+    address: request.ip,
+  });
+  return granted;
+}
 
 /**
  * The user of an address and a password. The same is done, and as much is written, whether there is such a user or not.

@@ -1,7 +1,9 @@
 import { hashToken, passwordProblem } from "@scribe/accounts";
 import { audit, createUser, tenantsOfUser } from "@scribe/database";
 import { RequestError, safeText } from "@scribe/domain";
+import type { Request } from "express";
 import { z } from "zod";
+import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
 import { limitAuth, whenFree } from "./auth-limits.ts";
@@ -46,31 +48,43 @@ export const register = defineRoute({
     async ({ request, response, body }) => {
       // Its record would have to hold tokens, and nothing ever does.
       refuseIdempotencyKey(request);
-      await limitAuth(api, request);
-      const { email, password, name, invitation } = body;
-      const { passwords, invitedOnly } = accountsOf(api);
-      const problem = passwordProblem(password, email);
-      if (problem !== null) refuseField("password", problem);
-      if (invitedOnly && invitation === undefined) {
-        throw new RequestError("forbidden", "Registering takes an invitation here.");
-      }
-      const passwordHash = await whenFree(passwords.hash(password));
-      const made = await createUser(api.db, {
-        ...{ email, name, passwordHash },
-        invitation: invitation === undefined ? undefined : hashToken(invitation),
-      });
-      if (made === "uninvited") throw notFound("invitation");
-      const act = { action: "user.registered", address: request.ip };
-      if (made === "taken") {
-        await audit(api.db, { ...act, actor: "anonymous", action: "user.not_registered", detail: { why: "taken" } });
-        throw new RequestError("conflict", "There is an account of this e-mail address.");
-      }
-      const { user, tenantId } = made;
-      const tenant = chooseTenant(await tenantsOfUser(api.db, user.id), { before: tenantId });
-      await audit(api.db, {
-        ...{ ...act, tenantId, actor: `user:${user.id}`, target: user.id },
-        detail: { role: tenant.role, invited: invitation !== undefined },
-      });
-      sendJson(response, 201, await grantSession(api, user, tenant));
+      sendJson(response, 201, await registerUser(api, request, body));
     },
 });
+
+/**
+ * Makes an account and logs in; what it answers is the same at every door.
+ *
+ * @throws RequestError 400, 403, 404, 409, 429 or 503
+ */
+export async function registerUser(
+  api: Api,
+  request: Request,
+  { email, password, name, invitation }: z.output<typeof registerBody>,
+): Promise<z.output<typeof grantSchema>> {
+  await limitAuth(api, request);
+  const { passwords, invitedOnly } = accountsOf(api);
+  const problem = passwordProblem(password, email);
+  if (problem !== null) refuseField("password", problem);
+  if (invitedOnly && invitation === undefined) {
+    throw new RequestError("forbidden", "Registering takes an invitation here.");
+  }
+  const passwordHash = await whenFree(passwords.hash(password));
+  const made = await createUser(api.db, {
+    ...{ email, name, passwordHash },
+    invitation: invitation === undefined ? undefined : hashToken(invitation),
+  });
+  if (made === "uninvited") throw notFound("invitation");
+  const act = { action: "user.registered", address: request.ip };
+  if (made === "taken") {
+    await audit(api.db, { ...act, actor: "anonymous", action: "user.not_registered", detail: { why: "taken" } });
+    throw new RequestError("conflict", "There is an account of this e-mail address.");
+  }
+  const { user, tenantId } = made;
+  const tenant = chooseTenant(await tenantsOfUser(api.db, user.id), { before: tenantId });
+  await audit(api.db, {
+    ...{ ...act, tenantId, actor: `user:${user.id}`, target: user.id },
+    detail: { role: tenant.role, invited: invitation !== undefined },
+  });
+  return await grantSession(api, user, tenant);
+}

@@ -8,7 +8,8 @@ import { receiveBody } from "../receive-body.ts";
 import type { Identity } from "./middleware/limit-requests.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 
-const querySchema = z.strictObject({
+/** Of an address that was signed for an upload's bytes. */
+export const uploadQuery = z.strictObject({
   tenant: z.string().max(64).optional(),
   expires: z
     .string()
@@ -25,7 +26,7 @@ export const uploadFile = defineRoute({
   description: "The address comes from `POST /api/v1/files/presign`; it, or a key of the same tenant, opens this.",
   tag: "Files",
   scope: null,
-  query: querySchema,
+  query: uploadQuery,
   body: { kind: "bytes" },
   answers: { 204: { description: "The bytes are here; `POST /api/v1/files/complete` goes on" } },
   handle:
@@ -55,10 +56,10 @@ export const uploadFile = defineRoute({
 });
 
 /** The tenant that the address was signed for, or whose key is shown; what is neither may not send. */
-function whoseUpload(
+export function whoseUpload(
   { links }: Api,
   id: string,
-  query: z.output<typeof querySchema>,
+  query: z.output<typeof uploadQuery>,
   { caller, refusal }: Identity,
 ): string {
   const { tenant: tenantId, expires: until, signature } = query;

@@ -16,8 +16,11 @@ import { cancelBatch, deleteBatch, getBatch, listBatches, postBatch } from "./ba
 import { assemblyaiRoutes } from "./compat/assemblyai/index.ts";
 import { deepgramRoutes } from "./compat/deepgram/index.ts";
 import { legacyTestWebhook } from "./compat/legacy/webhook-test.ts";
+import { notesRoutes } from "./compat/notes/index.ts";
 import { openaiRoutes } from "./compat/openai/index.ts";
 import { runpodRoutes } from "./compat/runpod/index.ts";
+import { saasRoutes } from "./compat/saas/index.ts";
+import { storageRoutes } from "./compat/storage/index.ts";
 import { docs, docsScript } from "./docs.ts";
 import { cancelEnhancement, deleteEnhancement, getEnhancement, listEnhancements } from "./enhanced-ai.ts";
 import { postEnhancement } from "./enhanced-ai-create.ts";
@@ -144,5 +147,8 @@ export const routes: readonly Route[] = [
   ...deepgramRoutes,
   ...assemblyaiRoutes,
   ...runpodRoutes,
+  ...notesRoutes,
+  ...storageRoutes,
+  ...saasRoutes,
   legacyTestWebhook,
 ];

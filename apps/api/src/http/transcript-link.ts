@@ -1,6 +1,8 @@
 import { tenantJobs } from "@scribe/database";
 import { isUuid, RequestError, TRANSCRIPT_FORMATS } from "@scribe/domain";
 import { z } from "zod";
+import type { Api } from "../api.ts";
+import type { SignedLink } from "../link-signer.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
@@ -36,29 +38,33 @@ export const postTranscriptLink = defineRoute({
     },
   },
   handle:
-    ({ db, config, links }) =>
+    (api) =>
     async ({ response, caller, params, body }) => {
       const jobId = idFrom(params, "job");
       const { tenantId } = caller;
-      const job = await tenantJobs(db, tenantId).get(jobId);
+      const job = await tenantJobs(api.db, tenantId).get(jobId);
       if (!job) throw notFound("job");
       if (job.status !== "completed") throw noTranscript(job);
       const expires = Math.floor(Date.now() / 1000) + (body.expires_in ?? USUAL_SECONDS);
-      const link = { tenantId, jobId, format: body.format ?? "json", expires };
-      const query = new URLSearchParams({
-        tenant: tenantId,
-        job: jobId,
-        format: link.format,
-        expires: String(expires),
-        signature: links.sign(link),
-      });
-      const base = (config.http.PUBLIC_URL ?? "").replace(/\/$/, "");
+      const base = (api.config.http.PUBLIC_URL ?? "").replace(/\/$/, "");
       sendJson(response, 200, {
-        url: `${base}${PATH}?${query}`,
+        url: base + signTranscript(api, { tenantId, jobId, format: body.format ?? "json", expires }),
         expires_at: new Date(expires * 1000).toISOString(),
       });
     },
 });
+
+/** Path and query of a transcript that need no key until their time is over. */
+export function signTranscript({ links }: Pick<Api, "links">, link: SignedLink): string {
+  const query = new URLSearchParams({
+    tenant: link.tenantId,
+    job: link.jobId,
+    format: link.format,
+    expires: String(link.expires),
+    signature: links.sign(link),
+  });
+  return `${PATH}?${query}`;
+}
 
 export const getSharedTranscript = defineRoute({
   method: "get",

@@ -38,8 +38,11 @@ export async function receiveForm(
   });
 }
 
+/** Who sends: whose audio it becomes, and by what uploads at once are counted. */
+type Sender = Pick<Caller, "tenantId" | "keyId">;
+
 /** A body that is the audio itself, with or without a length. */
-export async function receiveBytes(api: Api, caller: Caller, request: Request): Promise<ReceivedAudio> {
+export async function receiveBytes(api: Api, caller: Sender, request: Request): Promise<ReceivedAudio> {
   const { MAX_UPLOAD_BYTES: maxBytes } = api.config.http;
   if (Number(request.get("content-length") ?? 0) > maxBytes) {
     throw new RequestError("payload_too_large", `The file is larger than ${maxBytes} bytes.`);
@@ -65,7 +68,7 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
 /** The place is given back when the bytes are there: the answer may take as long as the transcript does. */
 async function withSlot<T>(
   api: Api,
-  caller: Caller,
+  caller: Sender,
   request: Request,
   receive: (target: Target) => Promise<T>,
 ): Promise<T> {
@@ -80,7 +83,11 @@ async function withSlot<T>(
   }
 }
 
-function targetFor({ storage, config }: Api, { tenantId }: Caller): MediaTarget & { id: string } {
+function targetFor({ storage, config }: Api, { tenantId }: Sender): MediaTarget & { id: string } {
   const id = uuidV7();
-  return { id, storage, key: `audio/${tenantId}/${id}/source`, maxBytes: config.http.MAX_UPLOAD_BYTES };
+  const { MAX_UPLOAD_BYTES: maxBytes } = config.http;
+  return {
+    ...{ id, storage, key: `audio/${tenantId}/${id}/source`, maxBytes },
+    acceptText: config.compat.SCRIBE_ENABLE_STUB,
+  };
 }

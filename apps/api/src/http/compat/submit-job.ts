@@ -1,7 +1,8 @@
-import { type JobRow, tenantJobs } from "@scribe/database";
+import { type JobRow, tenantJobs, tenantUploads } from "@scribe/database";
 import { type UploadFields, uploadFields } from "@scribe/domain";
 import type { Request } from "express";
 import type { Api } from "../../api.ts";
+import { STUB_MEDIA } from "../../store-media.ts";
 import { audioSecondsOfUpload, createEstimate, type EstimateAudioSeconds } from "../audio-seconds.ts";
 import { invalidInput } from "../invalid-input.ts";
 import type { Caller } from "../middleware/authenticate.ts";
@@ -27,11 +28,12 @@ const UNKNOWN = "unknown";
 export async function submitAudio(
   api: Api,
   caller: Caller,
-  job: PreparedJob,
+  prepared: PreparedJob,
   { audio, attach }: { audio: ReceivedAudio; attach: boolean },
 ): Promise<JobRow> {
   const jobs = tenantJobs(api.db, caller.tenantId);
-  const { id, key, bytes, sha256 } = audio;
+  const { id, key, bytes, sha256, media } = audio;
+  const job = media === STUB_MEDIA ? asStub(prepared) : prepared;
   let taken = false;
   try {
     const equal = attach ? await jobs.findEqual({ ...job, audioSha256: sha256 }) : null;
@@ -56,6 +58,11 @@ export async function submitAudio(
   }
 }
 
+/** A rehearsal: the text that came is the transcript, whoever was to write it. */
+function asStub(job: PreparedJob): PreparedJob {
+  return { ...job, engine: "stub", model: "stub", providerAccount: undefined };
+}
+
 export interface NamedSource {
   url?: string | undefined;
   upload_id?: string | undefined;
@@ -78,9 +85,15 @@ export function createSubmit(api: Api) {
     const jobs = tenantJobs(api.db, caller.tenantId);
     const equal = attach && source.url !== undefined ? await jobs.findEqual({ ...job, url: source.url }) : null;
     if (equal) return equal;
-    const created = await jobs.create({ ...job, ...(await openSource(api, caller, source, estimate)) });
+    const opened = await openSource(api, caller, source, estimate);
+    const created = await jobs.create({ ...((await isText(api, caller, source)) ? asStub(job) : job), ...opened });
     api.metrics.jobsAccepted.inc({ source: created.source.kind });
     api.dispatcher.poke("transcription");
     return created;
   };
+}
+
+async function isText({ db, config }: Api, { tenantId }: Caller, { upload_id: id }: NamedSource): Promise<boolean> {
+  if (!config.compat.SCRIBE_ENABLE_STUB || id === undefined) return false;
+  return (await tenantUploads(db, tenantId).getStored(id))?.contentType === STUB_MEDIA.contentType;
 }

@@ -6,6 +6,7 @@ import type { Api } from "../../api.ts";
 import { WINDOW_SECONDS } from "../../limits/hit-counter.ts";
 import { createKeyLookup, shownKey } from "../../limits/look-up-key.ts";
 import { looksLikeToken, lookUpSession, unauthorized } from "../../limits/look-up-session.ts";
+import { anonymousCaller } from "../compat/anonymous-caller.ts";
 import { type Caller, callerInSession, callerWithKey, refusalOf } from "./authenticate.ts";
 
 type Budget = "reads" | "creates" | "anonymous";
@@ -46,6 +47,11 @@ export function limitRequests(api: Api): RequestHandler {
       const caller = callerInSession(api, session);
       const hit = await hits.count(`${budget}:${caller.publicId}`).catch(() => null);
       return { caller, key: null, refusal: null, hit };
+    }
+    const anonymous = shown === null ? await anonymousCaller(api, request) : null;
+    if (anonymous !== null) {
+      const hit = await hits.count(`${budget}:${anonymous.publicId}`).catch(() => null);
+      return { caller: anonymous, key: null, refusal: null, hit };
     }
     const parsed = shown === null ? null : parseKey(shown);
     if (parsed === null) {
@@ -123,7 +129,7 @@ export function limitRequests(api: Api): RequestHandler {
 /** What changes something is a creation; to stop a job is not, for it must be possible whenever one can be made. */
 function budgetOf({ method, path }: Request): "reads" | "creates" {
   if (method !== "POST" && method !== "PUT" && method !== "PATCH") return "reads";
-  return /\/cancel\/?$/.test(path) ? "reads" : "creates";
+  return method === "POST" && /\/cancel\/?$/.test(path) ? "reads" : "creates";
 }
 
 function tooMany(response: Response): RequestError {
