@@ -15,8 +15,11 @@ export interface Grant {
 }
 
 /** An API with accounts. Limits by address are far off unless a test sets them: all tests have one address. */
-export async function startAccounts(env: Record<string, string> = {}): Promise<TestApi> {
-  return await startTestApi({ ACCOUNTS: "on", JWT_SECRET, RATE_LIMIT_AUTH: "1000000", ...env });
+export async function startAccounts(
+  env: Record<string, string> = {},
+  waits: Parameters<typeof startTestApi>[1] = {},
+): Promise<TestApi> {
+  return await startTestApi({ ACCOUNTS: "on", JWT_SECRET, RATE_LIMIT_AUTH: "1000000", ...env }, waits);
 }
 
 let made = 0;

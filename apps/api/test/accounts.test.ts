@@ -13,11 +13,12 @@ import {
   statusOf,
 } from "./accounts-bench.ts";
 import { expectProblem } from "./expect-problem.ts";
+import { readSse } from "./read-sse.ts";
 import type { TestApi } from "./start-test-api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startAccounts();
+  api = await startAccounts({}, { streamCommentMs: 100 });
 }, 60_000);
 afterAll(() => api.stop());
 beforeEach(() => forgetTries(api));
@@ -52,6 +53,21 @@ describe("registering", () => {
     expect(await auditOf(api, "user.registered")).toContainEqual(
       expect.objectContaining({ target: grant.user.id, tenant_id: grant.tenant.id, actor: `user:${grant.user.id}` }),
     );
+  });
+
+  test("watches jobs for as long as the session holds", async () => {
+    const { access_token: key, refresh_token } = await registered(api);
+    const accepted = await post(api, "/api/v1/transcribe", { url: "https://example.com/a.wav" }, key);
+    const { job_id } = (await accepted.json()) as { job_id: string };
+    const comments: string[] = [];
+    for await (const { comment, retry } of readSse(await api.call(`/api/v1/jobs/${job_id}/events`, { key }))) {
+      if (comment === undefined) continue;
+      comments.push(comment);
+      if (comments.length === 3) await post(api, "/api/v1/auth/logout", { refresh_token });
+      if (retry !== undefined) break;
+    }
+    expect(comments.length).toBeGreaterThan(3);
+    expect(comments.at(-1)).toBe("the key is no longer valid");
   });
 
   test("keeps the password as argon2id alone, and of tokens their hashes", async () => {

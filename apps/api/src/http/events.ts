@@ -1,4 +1,4 @@
-import { findKey, tenantJobs } from "@scribe/database";
+import { findKey, findSession, tenantJobs } from "@scribe/database";
 import { RequestError } from "@scribe/domain";
 import type { Request } from "express";
 import type { Api } from "../api.ts";
@@ -70,7 +70,11 @@ function readLastEventId(request: Request): number {
   });
 }
 
-async function keyHolds({ db }: Api, { publicId }: Caller): Promise<boolean> {
+async function keyHolds({ db }: Api, { publicId, tenantId, user }: Caller): Promise<boolean> {
+  if (user !== null) {
+    const session = await findSession(db, { userId: user.id, sessionId: user.sessionId, tenantId });
+    return session !== null && session !== "not a member";
+  }
   const key = await findKey(db, publicId);
   return key !== null && refusalOf(key) === null;
 }
