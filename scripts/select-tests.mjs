@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, delimiter, join } from "node:path";
+import { versionBefore } from "./version-before.mjs";
 
 /** Programs that suites named `*.tools.test.ts` start. */
 const TOOLS = ["redis-server", "promtool", "prometheus", "pg_dump", "sctk", "curl", "python3"];
@@ -9,7 +10,8 @@ const onPath = (tool) => (process.env.PATH ?? "").split(delimiter).some((folder)
 /**
  * Suites named `*.tools.test.ts` need programs that are not on every machine; `*.audio.test.ts` need recordings and
  * `*.models.test.ts` models that are not part of the project. A missing tool is a failure where CI=true, and so is a
- * folder that is named and not there. `*.bucket.test.ts` belong to `npm run storage:check`. Returns jest path patterns of what is left out.
+ * folder that is named and not there. `*.history.test.ts` run an earlier commit's code, which a shallow clone does not have.
+ * `*.bucket.test.ts` belong to `npm run storage:check`. Returns jest path patterns of what is left out.
  */
 export function selectTests(env = process.env) {
   const leftOut = [];
@@ -28,6 +30,10 @@ export function selectTests(env = process.env) {
     if (folder && isJest) throw new Error(`${name} names ${folder}, which is not there.`);
     say(`Suites on ${what} are not selected (${name} is not set).`);
     leftOut.push(`\\.${kind}\\.test\\.ts$`);
+  }
+  if (isJest && versionBefore() === null) {
+    say("The suite on upgrades is not selected (this clone has no history of the version before).");
+    leftOut.push("\\.history\\.test\\.ts$");
   }
   if (!env.SCRIBE_TEST_BUCKET) leftOut.push("\\.bucket\\.test\\.ts$");
   return leftOut;
