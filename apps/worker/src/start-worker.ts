@@ -219,11 +219,13 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       roles.push(role);
     }
 
+    // Without an endpoint nobody asks it, whatever the roles say; who counts workers must know.
+    const shownRoles = jobs.WORKER_ROLES.filter((role) => role !== "enhancement" || enhancer !== null);
     const showLife = async () => {
       const models = [...engines.values()].flatMap(({ engine }) => engine.loadedModels());
       const identities = resultCache.identities();
       const slots = transcribes && !draining ? jobs.WORKER_CONCURRENCY : 0;
-      await heartbeat(db, { id: workerId, roles: jobs.WORKER_ROLES, slots, models, version, identities });
+      await heartbeat(db, { id: workerId, roles: shownRoles, slots, models, version, identities });
       await workFolder.touch();
     };
     await showLife();
@@ -251,7 +253,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       },
     });
     opened.push(() => server.close());
-    log.info({ workerId, roles: jobs.WORKER_ROLES, port: server.port, backend: queues.backend }, "the worker is up");
+    log.info({ workerId, roles: shownRoles, port: server.port, backend: queues.backend }, "the worker is up");
 
     const stop = async (graceSeconds: number, force?: AbortSignal) => {
       draining = true;

@@ -143,6 +143,19 @@ describe("a worker process", () => {
     expect(worker.output()).not.toContain("lease is lost");
   });
 
+  test("counts as one that enhances only where it knows whom to ask", async () => {
+    const roles = async (worker: RunningProcess) => {
+      const [, id] = worker.output().match(/"workerId":"([^"]+)"/)!;
+      const { rows } = await box.db.pool.query<{ roles: string[] }>("SELECT roles FROM workers WHERE id = $1", [id]);
+      return rows[0]!.roles;
+    };
+    const both = { WORKER_ROLES: "webhooks,enhancement" };
+    const chat = { ENHANCED_AI_BASE_URL: "http://127.0.0.1:9/v1", ENHANCED_AI_MODEL: "none" };
+    const [without, with_] = await Promise.all([startWorker(both), startWorker({ ...both, ...chat })]);
+    expect(await roles(without.worker)).toEqual(["webhooks"]);
+    expect(await roles(with_.worker)).toEqual(["webhooks", "enhancement"]);
+  });
+
   test("without a database of its own says what it needs", async () => {
     const worker = startProcess(MAIN, { SCRIBE_DATA_DIR: data });
     expect(await worker.exit).toMatchObject({ code: 1 });
