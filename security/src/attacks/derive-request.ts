@@ -1,5 +1,6 @@
 import type { Random } from "../random.ts";
 import { oddText, valueFor } from "./derive-value.ts";
+import { DOOR_BODIES, doorQuery } from "./door-errors.ts";
 
 export interface OpenApi {
   paths: Record<string, Record<string, unknown>>;
@@ -49,6 +50,9 @@ export function deriveRequest(
     if (where === "query") query.push([name, text]);
     else if (random.chance(0.5)) headers[name] = headerSafe(text);
   }
+  for (const name of doorQuery(operation.operationId, random)) {
+    query.push([name, name === "wait" ? String(random.int(3_000)) : oddText(random)]);
+  }
   if (random.chance(0.1)) query.push([oddText(random), oddText(random)]);
   if (random.chance(0.05) && query[0]) query.push(query[0]);
   // Made by hand: URLSearchParams would mend lone surrogates, and percent signs of ours are meant.
@@ -64,7 +68,10 @@ export function deriveRequest(
   if (random.chance(0.05)) headers["idempotency-key"] = headerSafe(oddText(random)).slice(0, 300);
   if (random.chance(0.02)) headers["content-encoding"] = random.pick(["gzip", "br", "identity", "x"]);
   if (random.chance(0.02)) headers.accept = random.pick(["text/html", "application/xml", "*/*;q=0", "x"]);
-  const content = Object.entries(operation.requestBody?.content ?? {})[0];
+  const byContent = random.chance(0.8) ? DOOR_BODIES[operation.operationId] : undefined;
+  const content = byContent
+    ? (["application/json", { schema: byContent }] as const)
+    : Object.entries(operation.requestBody?.content ?? {})[0];
   if (content === undefined) {
     if (random.chance(0.05) && derived.method !== "GET") derived.body = oddText(random);
     return derived;

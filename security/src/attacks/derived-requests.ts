@@ -5,6 +5,7 @@ import { inParallel } from "../in-parallel.ts";
 import { Random } from "../random.ts";
 import { ALLOWED_ADDRESS, type Stage } from "../stage/open-stage.ts";
 import { type Derived, deriveRequest, type OpenApi, operationsOf } from "./derive-request.ts";
+import { wrongAtDoor } from "./door-errors.ts";
 
 const COUNT = 50_000;
 const SHORT_COUNT = 1_500;
@@ -52,7 +53,7 @@ export const derivedRequests: Attack = {
       }
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
       if (!HANDS_OVER.has(operation.operationId)) stage.secrets.look(`${derived.method} ${derived.path}`, answer.text);
-      const wrong = check(operation.operationId, answer);
+      const wrong = check(operation.operationId, answer) ?? wrongAtDoor(operation.template, answer);
       const asked = `${derived.method} ${derived.path} ${String(derived.body ?? "").slice(0, 200)}`;
       if (wrong !== null) broken.add(`${asked} → ${answer.status} ${wrong}: ${answer.text.slice(0, 200)}`);
     });
@@ -123,13 +124,14 @@ function createAnswerCheck(document: OpenApi): (operationId: string, answer: Ans
     const which = isDocumented ? String(status) : "default";
     if (text === "") return status === 204 || type === "" || type.startsWith("text/") ? null : "has no body";
     const media = type.split(";")[0] ?? "";
-    const response = operation.responses[which];
-    if (response?.content?.[media] === undefined) {
+    const content = operation.responses[which]?.content ?? {};
+    const key = media in content ? media : type;
+    if (content[key] === undefined) {
       if (status >= 400 && media === "application/problem+json") return checkProblem();
       return `has the type ${type}, which is not in the document`;
     }
     if (!/json$/.test(media)) return null;
-    const place = ["paths", operation.template, operation.method, "responses", which, "content", media, "schema"];
+    const place = ["paths", operation.template, operation.method, "responses", which, "content", key, "schema"];
     return validate(`/${place.map(escapePointer).join("/")}`);
 
     function checkProblem(): string | null {

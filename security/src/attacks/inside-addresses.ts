@@ -4,6 +4,7 @@ import { INSIDE_HOSTS } from "../../../packages/outbound/test/inside-addresses.t
 import { type Attack, Broken } from "../attack.ts";
 import { inParallel } from "../in-parallel.ts";
 import { ALLOWED_ADDRESS, type Stage, untilEnded } from "../stage/open-stage.ts";
+import { showDoorsInside } from "./doors-inside.ts";
 
 const SHORT_COUNT = 60;
 const REDIRECTS = 40;
@@ -11,7 +12,7 @@ const REDIRECTS = 40;
 /** What a URL may end in: refused at once, or as a job's error; never in an answer from inside. */
 export const insideAddresses: Attack = {
   name: "urls",
-  what: "URLs that point inside × {audio URL, webhook, provider}, also by redirect and by names that change",
+  what: "URLs that point inside × {audio URL, webhook, provider, front doors, batches, settings}, also by redirect and by names that change",
   mustHold: "0 connections at the canary",
   async run(stage) {
     const broken = new Broken();
@@ -52,15 +53,16 @@ export const insideAddresses: Attack = {
         const end = error?.code ?? status;
         ends.set(end, (ends.get(end) ?? 0) + 1);
       });
+      const doors = await showDoorsInside(stage, { urls: all, harmless, broken });
       const provider = await throughClient(stage, all, broken);
       const rebound = await withChangingNames(stage, broken);
       for (const each of canary.connections) broken.add(`a connection at the canary: ${each}`);
       const ended = [...ends].map(([end, count]) => `${count} ${end}`).join(", ");
       return {
-        count: all.length * 2 + hops.length + provider + rebound,
+        count: all.length * 2 + hops.length + doors.asked + provider + rebound,
         seen:
           `${canary.connections.length} connections; ${all.length} audio URLs, ${all.length} webhooks, ${provider} provider ` +
-          `requests, ${hops.length} redirects, ${rebound} changing names; ${refused} refused at once, jobs: ${ended}`,
+          `requests, ${doors.asked} at ${doors.places} other places, ${hops.length} redirects, ${rebound} changing names; ${refused} refused at once, jobs: ${ended}`,
         broken: broken.list,
       };
     } finally {

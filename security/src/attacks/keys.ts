@@ -1,6 +1,7 @@
 import { type Attack, Broken } from "../attack.ts";
 import { percentile } from "../percentile.ts";
 import type { Stage } from "../stage/open-stage.ts";
+import { forgeTokens } from "./forged-tokens.ts";
 
 const TIMING_PAIRS = 400;
 /** Beyond a tenth and half a millisecond, a difference would tell something. */
@@ -9,7 +10,7 @@ const TIMING_SLACK_MS = 0.5;
 
 export const keys: Attack = {
   name: "keys",
-  what: "keys: guessed, cut, padded, unicode, revoked, expired, wrong scope, escalation; how long a refusal takes",
+  what: "keys and tokens: guessed, cut, padded, unicode, forged, revoked, expired, shown twice, wrong scope, escalation, lock-out; how long a refusal takes",
   mustHold: "401 and 403 as written, and no time that tells",
   async run(stage) {
     const broken = new Broken();
@@ -44,10 +45,44 @@ export const keys: Attack = {
     await expect("expired", 401, "/api/v1/jobs", { key: short.key });
 
     await scopes(stage, expect);
+    await inOtherPlaces(stage, expect, key);
+    await forgeTokens(stage, expect);
     const { seen } = await timing(stage, broken, publicId);
     return { count, seen: `${count - broken.count} as written; ${seen}`, broken: broken.list };
   },
 };
+
+/** At front doors keys may stand elsewhere; what looks at the log last sees whether one was written there. */
+async function inOtherPlaces(
+  stage: Stage,
+  expect: (what: string, status: number, path: string, init: Parameters<Stage["call"]>[1]) => Promise<void>,
+  key: string,
+): Promise<void> {
+  const nobody = "01900000-0000-7000-8000-000000000000";
+  const doors = ["/v1/models", "/assemblyai/v2/transcript", "/runpod/v2/x/health"];
+  for (const path of doors) {
+    for (const scheme of ["Bearer ", "Token ", ""]) {
+      await expect(`${scheme}K at ${path}`, 200, path, { key: null, headers: { authorization: scheme + key } });
+    }
+    await expect(`none at ${path}`, 401, path, { key: null });
+    await expect(`in the query at ${path}`, 401, `${path}?key=${key}&token=${key}`, { key: null });
+    await expect(`Basic at ${path}`, 401, path, { key: null, headers: { authorization: `Basic ${btoa(key)}` } });
+  }
+  for (const prefix of [
+    "/compat/notes/",
+    "/compat/storage/",
+    "/compat/saas/",
+    "/Compat/Notes/",
+    "/runpod/v2/",
+    "/v1/",
+  ]) {
+    for (const rest of ["/x", `/jobs/${nobody}`, "//", "/%2e%2e/x"]) {
+      await stage.call(`${prefix}${key}${rest}`, { key: null });
+      await stage.call(`${prefix}${key}${rest}`, { key: null, method: "POST" });
+    }
+  }
+  await stage.call(`/api/v1/jobs/${key}`, { key: null });
+}
 
 function* malformed(key: string, publicId: string, secret: string): Generator<[string, string]> {
   for (let length = 0; length < key.length; length += 3) yield [`cut to ${length}`, key.slice(0, length)];

@@ -19,6 +19,10 @@ export interface Stage {
   call(path: string, init?: StageCall): Promise<StageAnswer>;
   makeKey(scopes: string[], options?: { tenantId?: string; expiresAt?: Date }): Promise<{ id: string; key: string }>;
   makeTenant(name: string): Promise<string>;
+  /** Somebody who has registered, with a tenant of their own. */
+  makeUser(): Promise<StageUser>;
+  /** What access tokens are signed with: for tokens of other claims. */
+  jwtSecret: string;
   /** Whether API and worker are the processes that they were at the start. */
   crashes(): string[];
   close(): Promise<void>;
@@ -32,6 +36,14 @@ export interface StageCall {
   headers?: Record<string, string>;
   /** The answer exists to hand a secret over. */
   handsOver?: boolean;
+}
+
+export interface StageUser {
+  email: string;
+  password: string;
+  accessToken: string;
+  refreshToken: string;
+  tenantId: string;
 }
 
 export interface StageAnswer {
@@ -49,6 +61,9 @@ export async function openStage(o: { short: boolean; seed: number; log: (line: s
   const webhookSecret = `whsec_${randomBytes(32).toString("base64")}`;
   secrets.add("SCRIBE_ENCRYPTION_KEY", encryptionKey);
   secrets.add("WEBHOOK_SECRET", webhookSecret);
+  const jwtSecret = randomBytes(32).toString("base64");
+  secrets.add("JWT_SECRET", jwtSecret);
+  let users = 0;
   const stack = await startTestStack({
     LOG_LEVEL: "debug",
     ALLOW_PRIVATE_NETWORKS: `${ALLOWED_ADDRESS}/32`,
@@ -59,6 +74,14 @@ export async function openStage(o: { short: boolean; seed: number; log: (line: s
     RATE_LIMIT_READS: UNLIMITED,
     RATE_LIMIT_CREATES: UNLIMITED,
     RATE_LIMIT_ANONYMOUS: UNLIMITED,
+    RATE_LIMIT_AUTH: UNLIMITED,
+    ACCOUNTS: "on",
+    JWT_SECRET: jwtSecret,
+    // Nobody is there.
+    ENHANCED_AI_BASE_URL: `http://${ALLOWED_ADDRESS}:9/v1`,
+    ENHANCED_AI_MODEL: "none",
+    MAX_OPEN_UPLOADS: "1000000",
+    MAX_OPEN_ENHANCEMENTS: "1000000",
     MAX_CONNECTIONS_PER_ADDRESS: "400",
     HEADER_TIMEOUT_SECONDS: "5",
     BODY_TIMEOUT_SECONDS: "5",
@@ -90,7 +113,22 @@ export async function openStage(o: { short: boolean; seed: number; log: (line: s
   };
 
   return {
-    ...{ ...o, stack, canary, secrets, call },
+    ...{ ...o, stack, canary, secrets, call, jwtSecret },
+    async makeUser() {
+      users += 1;
+      const email = `attacker${users}@example.com`;
+      const password = randomBytes(12).toString("base64url");
+      secrets.add("a password", password);
+      const answer = await call("/api/v1/auth/register", { key: null, json: { email, password }, handsOver: true });
+      const { access_token, refresh_token, tenant } = answer.json() as {
+        access_token: string;
+        refresh_token: string;
+        tenant: { id: string };
+      };
+      secrets.add("an access token's signature", access_token.split(".")[2] ?? "");
+      secrets.add("a refresh token", refresh_token);
+      return { email, password, accessToken: access_token, refreshToken: refresh_token, tenantId: tenant.id };
+    },
     async makeKey(scopes, { tenantId, expiresAt } = {}) {
       const json = { name: "attack", scopes, ...(expiresAt && { expires_at: expiresAt.toISOString() }) };
       const answer = await (tenantId === undefined
