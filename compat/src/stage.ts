@@ -1,5 +1,14 @@
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { type FileServer, sampleDialogue, startFileServer, startTestStack, type TestStack } from "@scribe/testing";
+import {
+  type FileServer,
+  type OpenaiStandIn,
+  sampleDialogue,
+  startFileServer,
+  startOpenaiStandIn,
+  startTestStack,
+  type TestStack,
+} from "@scribe/testing";
 
 /** A running stack with the bundled model, and the sample that it hears well. */
 export interface Stage {
@@ -9,21 +18,32 @@ export interface Stage {
   stack: TestStack;
   /** Where clients send a URL instead of a file. */
   files: FileServer;
+  /** Whom jobs with a key of OpenAI's go to. */
+  openai: { server: OpenaiStandIn; key: string };
+  /** What older receivers of webhooks know. */
+  ivritSecret: string;
   sample: { bytes: Uint8Array<ArrayBuffer>; url: string; text: string };
   close(): Promise<void>;
 }
 
+const IVRIT_SECRET = "what older receivers know";
+
 export async function openStage(env: Record<string, string> = {}): Promise<Stage> {
   const dialogue = sampleDialogue();
   const files = await startFileServer();
-  const stack = await startTestStack(env);
+  const key = `sk-stand-in-${randomUUID()}`;
+  const server = await startOpenaiStandIn({ key });
+  const stack = await startTestStack({
+    ...{ OPENAI_BASE_URL: server.baseUrl, IVRIT_WEBHOOK_SECRET: IVRIT_SECRET },
+    ...env,
+  });
   const bytes = new Uint8Array(readFileSync(dialogue.path));
   return {
-    ...{ url: stack.url, key: stack.key, stack, files },
+    ...{ url: stack.url, key: stack.key, stack, files, openai: { server, key }, ivritSecret: IVRIT_SECRET },
     sample: { bytes, url: files.serve("sample.wav", { bytes, contentType: "audio/wav" }), text: dialogue.text },
     async close() {
       await stack.stop();
-      await files.stop();
+      await Promise.all([files.stop(), server.stop()]);
     },
   };
 }
