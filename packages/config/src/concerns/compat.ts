@@ -15,11 +15,16 @@ export const compatSettings = {
   }),
   COMPAT_ANONYMOUS_TENANT: setting(text, {
     description:
-      "Name of the tenant that callers behind `/compat/` act for where they show no key and come from a private address, with scope transcribe; absent: a key is needed",
+      "Name of the tenant that callers behind `/compat/` act for where they show no key, with scope transcribe, if they come from a private address, call us by an inside name or PUBLIC_URL's, and through no proxy that TRUST_PROXY does not name; absent: a key is needed",
   }),
   COMPAT_NOTES_MINUTES: setting(whole(1, 1_000_000), {
     fallback: "120",
     description: "Jobs of `/compat/notes` are erased with all that came of them after this time, in whatever state",
+  }),
+  COMPAT_SAAS_TOKEN_MINUTES: setting(whole(1, 43_200), {
+    fallback: "1440",
+    description:
+      "How long a token of `/compat/saas` is good, whose callers know no refreshing; what ends its session ends it at once",
   }),
   SCRIBE_ENABLE_STUB: setting(flag, {
     fallback: "false",

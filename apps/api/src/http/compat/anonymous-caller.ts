@@ -5,6 +5,7 @@ import type { Api } from "../../api.ts";
 import { effectiveLimits } from "../../limits/effective-limits.ts";
 import type { Caller } from "../middleware/authenticate.ts";
 import { doorOf } from "./doors.ts";
+import { seemsInside } from "./seems-inside.ts";
 
 /** RFC 1918, RFC 4193, the machine itself, link-local. */
 const PRIVATE = new BlockList();
@@ -27,6 +28,9 @@ PRIVATE.addAddress("::1", "ipv6");
 export async function anonymousCaller(api: Pick<Api, "config" | "db">, request: Request): Promise<Caller | null> {
   const name = api.config.compat.COMPAT_ANONYMOUS_TENANT;
   if (name === undefined || !doorOf(request.path)?.anonymous || !isPrivate(request.ip ?? "")) return null;
+  const { TRUST_PROXY, PUBLIC_URL, CORS_ORIGINS } = api.config.http;
+  const known = { trustsProxy: TRUST_PROXY !== "false", publicUrl: PUBLIC_URL, origins: CORS_ORIGINS };
+  if (!seemsInside(request, known)) return null;
   const tenant = await findTenant(api.db, name);
   if (tenant === null || tenant.disabledAt !== null) return null;
   return {
