@@ -1,6 +1,7 @@
 import { getUser } from "@scribe/database";
 import { safeText } from "@scribe/domain";
 import { z } from "zod";
+import type { Api } from "../../../api.ts";
 import { unauthorized } from "../../../limits/look-up-session.ts";
 import { defineRoute } from "../../../openapi/route.ts";
 import { answerSchema } from "../../../openapi/schemas.ts";
@@ -15,6 +16,7 @@ import {
   userOf,
   userSchema,
 } from "../../auth-view.ts";
+import { accountsOf } from "../../middleware/require-accounts.ts";
 import { sendJson } from "../../send-json.ts";
 
 export const TAG = "SaaS backend";
@@ -24,9 +26,16 @@ const tokenSchema = answerSchema(
   z.object({ access_token: z.string(), token_type: z.literal("bearer"), expires_in: z.int(), user: userSchema }),
 );
 
-/** The rest of ours (a refresh token, tenants) nobody here knew. */
-function toTokenView({ access_token, expires_in, user }: z.output<typeof grantSchema>): z.output<typeof tokenSchema> {
-  return { access_token, token_type: "bearer", expires_in, user };
+/**
+ * The rest of ours (tenants, a refresh token) nobody here knew; so the access token is good for longer. Each request looks
+ * at its session, so that whatever ends that ends it, too.
+ */
+function toTokenView(api: Api, { access_token, user }: z.output<typeof grantSchema>): z.output<typeof tokenSchema> {
+  const { access } = accountsOf(api);
+  const claims = access.read(access_token);
+  if (typeof claims === "string") throw new Error("A token that was just issued cannot be read.");
+  const seconds = api.config.compat.COMPAT_SAAS_TOKEN_MINUTES * 60;
+  return { access_token: access.issue(claims, seconds), token_type: "bearer", expires_in: seconds, user };
 }
 
 export const saasRegister = defineRoute({
@@ -51,7 +60,7 @@ export const saasRegister = defineRoute({
   handle:
     (api) =>
     async ({ request, response, body }) =>
-      sendJson(response, 200, toTokenView(await registerUser(api, request, body))),
+      sendJson(response, 200, toTokenView(api, await registerUser(api, request, body))),
 });
 
 export const saasLogin = defineRoute({
@@ -68,7 +77,7 @@ export const saasLogin = defineRoute({
   handle:
     (api) =>
     async ({ request, response, body: { email, password } }) =>
-      sendJson(response, 200, toTokenView(await logIn(api, request, { email, password }))),
+      sendJson(response, 200, toTokenView(api, await logIn(api, request, { email, password }))),
 });
 
 export const saasMe = defineRoute({
