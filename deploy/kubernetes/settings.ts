@@ -52,12 +52,25 @@ export function settingsEnv(): string {
   return `# Made by \`npm run generate\` (deploy/kubernetes/settings.ts). Overlays set more in their own files.\n${lines.join("\n")}\n`;
 }
 
-/** `secrets.example.env`: every secret there is. */
+/** `secrets.example.env`: every secret there is, in the order of the two Secrets that they belong into. */
 export function secretsEnv(): string {
-  const lines = shown()
-    .filter(({ secret }) => secret)
-    .map(({ name, description }) => `# ${description}\n${REQUIRED.has(name) ? "" : "#"}${name}=`);
-  return `# Made by \`npm run generate\`. Fill in a copy, and make the secret of it (docs/deploy-*.md); empty lines count as not set.\n${lines.join("\n")}\n`;
+  const secrets = shown().filter(({ secret }) => secret);
+  const linesOf = (wanted: (name: string) => boolean) =>
+    secrets
+      .filter(({ name }) => wanted(name))
+      .map(({ name, description }) => `# ${description}\n${REQUIRED.has(name) ? "" : "#"}${name}=`);
+  return `${[
+    "# Made by `npm run generate`. Fill in copies, and make the secrets of them (docs/deploy-*.md); empty lines count as not set.",
+    "",
+    "# Secret scribe-secrets, for every process.",
+    ...linesOf((name) => !API_ONLY.has(name)),
+    "",
+    "# Secret scribe-admin, for the API alone.",
+    ...linesOf((name) => API_ONLY.has(name)),
+  ].join("\n")}\n`;
 }
+
+/** What no worker needs, and so does not get. */
+export const API_ONLY = new Set(["SCRIBE_ADMIN_KEY", "JWT_SECRET"]);
 
 const REQUIRED = new Set(["DATABASE_URL", "REDIS_URL", "SCRIBE_ENCRYPTION_KEY", "SCRIBE_ADMIN_KEY"]);

@@ -6,11 +6,12 @@ type Value = unknown;
 
 interface Template {
   Parameters: Record<string, { Type: string }>;
+  Conditions?: Record<string, Value>;
   Resources: Record<string, { Type: string; Properties?: Record<string, Value>; DependsOn?: string | string[] }>;
   Outputs: Record<string, { Value: Value }>;
 }
 
-const SHORT = ["Ref", "Sub", "GetAtt", "Join", "Select", "If", "Base64"];
+const SHORT = ["Ref", "Sub", "GetAtt", "Join", "Select", "If", "Not", "Equals", "Base64"];
 
 /** Reads a template with its short forms (`!Ref x` as `{Ref: x}`). Aliases, which CloudFormation does not know, are errors. */
 export function readTemplate(text: string): Template {
@@ -49,7 +50,8 @@ type SpecProperties = Record<string, { type: SpecType; required?: boolean }>;
 export function checkTemplate(template: Template): string[] {
   const problems: string[] = [];
   const used = new Set<string>();
-  const { Parameters, Resources } = template;
+  const { Parameters, Conditions = {}, Resources } = template;
+  const usedConditions = new Set<unknown>();
 
   const resourceSpec = (type: string) => db.lookup("resource", "cloudFormationType", "equals", type)[0];
 
@@ -84,11 +86,24 @@ export function checkTemplate(template: Template): string[] {
           if (rest.length > 0) checkAttribute(resource, rest.join("."), at);
           else checkName(name, at);
         }
-      } else checkReferences(inner, `${at}.${key}`);
+      } else {
+        if (key === "Fn::If") checkCondition((inner as Value[])[0], at);
+        checkReferences(inner, `${at}.${key}`);
+      }
     }
   }
 
+  function checkCondition(name: Value, at: string): void {
+    usedConditions.add(name);
+    if (typeof name !== "string" || !(name in Conditions))
+      problems.push(`${at}: ${JSON.stringify(name)} is no condition`);
+  }
+
   function fits(value: Value, type: SpecType, at: string, found: string[]): void {
+    if (isMap(value) && Array.isArray(value["Fn::If"])) {
+      for (const branch of value["Fn::If"].slice(1)) fits(branch, type, at, found);
+      return;
+    }
     if (isIntrinsic(value)) return;
     switch (type.type) {
       case "string":
@@ -153,6 +168,10 @@ export function checkTemplate(template: Template): string[] {
       if (!(other in Resources)) problems.push(`${name} waits for ${other}, which is not there`);
   }
   checkReferences(template.Outputs, "Outputs");
+  checkReferences(Conditions, "Conditions");
+  for (const name of Object.keys(Conditions)) {
+    if (!usedConditions.has(name)) problems.push(`the condition ${name} is not used`);
+  }
   for (const name of Object.keys(Parameters)) if (!used.has(name)) problems.push(`the parameter ${name} is not used`);
   return problems;
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from "@jest/globals";
 import { CONCERNS, readConfig } from "@scribe/config";
 import { parse } from "yaml";
 import { isNeeded, slim } from "../../deploy/containers/slim.ts";
+import { checkCompose } from "./check-compose.ts";
 import { readDockerfile, type Stage, valuesOf } from "./read-dockerfile.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -149,6 +150,13 @@ describe("docker-compose.yml", () => {
     SCRIBE_ENCRYPTION_KEY: Buffer.alloc(32, 7).toString("base64"),
     SCRIBE_ADMIN_KEY: `sr_Abcd1234_${"x".repeat(32)}`,
   };
+
+  test("holds to the Compose Specification", () => {
+    expect(checkCompose(compose)).toEqual([]);
+    const { api, ...others } = compose.services;
+    const misspelt = { ...compose, services: { ...others, api: { ...api, environmnt: {} } } };
+    expect(checkCompose(misspelt)).toEqual([expect.stringContaining("environmnt")]);
+  });
 
   test("has what the service needs, and the worker on a GPU by profile alone", () => {
     expect(services.map(([name]) => name).sort()).toEqual(

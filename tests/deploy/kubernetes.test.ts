@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { readConfig } from "@scribe/config";
 import { parse } from "yaml";
-import { SET_ELSEWHERE } from "../../deploy/kubernetes/settings.ts";
+import { API_ONLY, SET_ELSEWHERE } from "../../deploy/kubernetes/settings.ts";
 import { containersOf, type Resource, renderKustomization, templateOf } from "./render-kustomization.ts";
 import { SECRET_NAMES, SETTING_NAMES } from "./setting-names.ts";
 import { wrongNames } from "./used-metrics.ts";
@@ -13,15 +13,35 @@ const root = resolve(import.meta.dirname, "../..");
 const folder = join(root, "deploy/kubernetes");
 const modules = join(root, "tests/node_modules");
 
-/** Where the types of each API live; those of Google's two are not published as a package. */
+/** Where the types of each API live. */
 const PACKAGES: [RegExp, string][] = [
   [/^keda\.sh\//, "@kubernetes-models/keda"],
   [/^monitoring\.coreos\.com\//, "@kubernetes-models/prometheus-operator"],
-  [/^(networking\.gke\.io|cloud\.google\.com)\//, ""],
+  [/^(networking\.gke\.io|cloud\.google\.com)\//, "@kubernetes-models/gke"],
+  [/^serving\.knative\.dev\//, "@kubernetes-models/knative"],
   [/./, "kubernetes-models"],
 ];
 
 const packageOf = ({ apiVersion }: Resource) => PACKAGES.find(([pattern]) => pattern.test(apiVersion))![1];
+
+/** Fails where a resource does not hold to its schema. */
+async function validate(resource: Resource): Promise<void> {
+  const path = `${packageOf(resource)}/${resource.apiVersion}/${resource.kind}`;
+  // What the guides fill in.
+  const filled = JSON.parse(JSON.stringify(resource).replaceAll("DOMAIN", "scribe.example.com")) as Resource;
+  const models = (await import(path)) as Record<string, new (data: object) => { validate(): void }>;
+  new models[resource.kind]!(filled).validate();
+}
+
+const cloudRun = parse(readFileSync(join(root, "deploy/gcp/api.cloud-run.yaml"), "utf8")) as Resource;
+
+/** A quantity of memory, as far as ours go: `512Mi`, `8Gi`. NaN where there is none. */
+function bytesOf(quantity: string | undefined): number {
+  const [, count, unit] = /^(\d+)(Mi|Gi)$/.exec(quantity ?? "") ?? [];
+  return Number(count) * (unit === "Gi" ? 2 ** 30 : 2 ** 20);
+}
+
+const languageModel = renderKustomization(join(folder, "language-model"));
 
 const rendered = ["overlays/local", "overlays/gke", "overlays/eks", "base"].map((place): [string, Resource[]] => [
   place,
@@ -34,16 +54,7 @@ describe.each(rendered)("%s", (_place, resources) => {
   const ours = pods.filter((resource) => containersOf(resource).some(({ image }) => /scribe/.test(image)));
 
   test("every resource holds to its schema", async () => {
-    for (const resource of resources.filter((one) => packageOf(one) !== "")) {
-      const path = `${packageOf(resource)}/${resource.apiVersion}/${resource.kind}`;
-      const { [resource.kind]: Model } = (await import(path)) as Record<
-        string,
-        new (
-          data: object,
-        ) => { validate(): void }
-      >;
-      expect(() => new Model!(resource).validate()).not.toThrow();
-    }
+    for (const resource of resources) await expect(validate(resource)).resolves.toBeUndefined();
   });
 
   test("no two resources have one name", () => {
@@ -66,7 +77,9 @@ describe.each(rendered)("%s", (_place, resources) => {
           capabilities: { drop: ["ALL"] },
         });
         expect(container.resources?.requests).toMatchObject({ cpu: expect.anything(), memory: expect.anything() });
-        expect(container.resources?.limits?.memory).toBeDefined();
+        expect(bytesOf(container.resources?.limits?.memory)).toBeGreaterThanOrEqual(
+          bytesOf(container.resources?.requests?.memory),
+        );
       }
     }
   });
@@ -152,12 +165,47 @@ describe.each(rendered)("%s", (_place, resources) => {
   });
 });
 
+test("the service of Cloud Run holds to Knative's schema", async () => {
+  await expect(validate(cloudRun)).resolves.toBeUndefined();
+  await expect(validate({ ...cloudRun, spec: { template: { spec: { containers: "api" } } } })).rejects.toThrow();
+});
+
+test("what only the API has a use for, only the API gets", () => {
+  for (const [, resources] of rendered) {
+    for (const resource of resources) {
+      const own = containersOf(resource).flatMap(({ env = [] }) => env.map(({ name }) => name));
+      const secrets = own.filter((name) => API_ONLY.has(name));
+      expect([resource.metadata.name, secrets]).toEqual([
+        resource.metadata.name,
+        resource.metadata.name === "scribe-api" && resource.kind === "Deployment" ? [...API_ONLY] : [],
+      ]);
+    }
+  }
+  const example = readFileSync(join(folder, "secrets.example.env"), "utf8");
+  const [shared = "", apiOnly = ""] = example.split("# Secret scribe-admin");
+  for (const name of SECRET_NAMES)
+    expect([name, API_ONLY.has(name) ? apiOnly : shared]).toEqual([name, expect.stringContaining(`${name}=`)]);
+});
+
+test("the way to a language model in the cluster is that of the processes that ask", async () => {
+  const [policy] = languageModel;
+  await expect(validate(policy!)).resolves.toBeUndefined();
+  const { podSelector } = policy!.spec as { podSelector: { matchLabels: Record<string, string> } };
+  const asking = renderKustomization(join(folder, "base")).filter((resource) =>
+    containersOf(resource).some(({ env = [] }) =>
+      env.some(({ name, value }) => name === "WORKER_ROLES" && /enhancement|transcription/.test(value!)),
+    ),
+  );
+  expect(asking.map(({ metadata }) => metadata.name).sort()).toEqual(["scribe-webhooks", "scribe-worker"]);
+  for (const resource of asking) expect(templateOf(resource)!.metadata!.labels).toMatchObject(podSelector.matchLabels);
+});
+
 test("no field is unknown to the types of its API", () => {
   // The packages' validators pass over unknown fields; the compiler does not.
   mkdirSync(join(root, ".tsbuild"), { recursive: true });
   const place = mkdtempSync(join(root, ".tsbuild", "manifests-"));
   try {
-    const all = rendered.flatMap(([, resources]) => resources).filter((resource) => packageOf(resource) !== "");
+    const all = [...rendered.flatMap(([, resources]) => resources), ...languageModel, cloudRun];
     const lines = all.map((resource) => {
       const path = `${packageOf(resource)}/${resource.apiVersion}/${resource.kind}`;
       return `((_: import("${path}").I${resource.kind}) => {})(${JSON.stringify(resource)});`;
