@@ -44,6 +44,8 @@ export interface Api {
   uploadSlots: Places;
   /** Of callers who wait for a transcript on an open connection: each is looked after every second. */
   waiting: Places;
+  /** Of searches: each may hold one of a few connections to the database for long. */
+  searches: Places;
   /** Of bodies beyond other bodies' size, which are in memory as a whole. */
   largeBodies: Places;
   /** What the operator's older receivers know: of the default tenant's webhooks in the older form. */

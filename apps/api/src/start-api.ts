@@ -121,6 +121,9 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
     const waiting = createPlaces({
       ...{ max: limits.MAX_WAITING, maxPerKey: limits.MAX_WAITING_PER_KEY, what: "requests that wait for transcripts" },
     });
+    const searches = createPlaces({
+      ...{ max: limits.MAX_SEARCHES, maxPerKey: limits.MAX_SEARCHES_PER_KEY, what: "searches at once" },
+    });
     const largeBodies = createPlaces({
       ...{ max: limits.MAX_LARGE_BODIES, maxPerKey: limits.MAX_LARGE_BODIES_PER_KEY, what: "large bodies at once" },
     });
@@ -144,6 +147,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
         findCacheKeys: createFindCacheKeys(db),
         uploadSlots,
         waiting,
+        searches,
         largeBodies,
         links,
         accounts,

@@ -56,19 +56,21 @@ export const search = defineRoute({
   }),
   answers: { 200: { description: "A page of segments", schema: searchPage } },
   handle:
-    ({ db }) =>
+    ({ db, searches }) =>
     async ({ response, caller, query }) => {
       const { limit = 20, cursor, ...filter } = query;
+      const after = cursor === undefined ? undefined : readCursor(cursor, caller);
+      const leave = searches.take(caller.keyId);
       const rows = await searchSegments(db, caller.tenantId, {
         q: filter.q,
         limit: limit + 1,
-        cursor: cursor === undefined ? undefined : readCursor(cursor, caller),
+        cursor: after,
         jobId: filter.job_id,
         recordingId: filter.recording_id,
         language: filter.language,
         createdAfter: filter.created_after,
         createdBefore: filter.created_before,
-      });
+      }).finally(leave);
       if (rows === null) throw wrong("q", "has no word that can be looked for");
       const page = rows.slice(0, limit);
       const last = rows.length > limit ? page.at(-1) : undefined;

@@ -55,6 +55,11 @@ export const limitSettings = {
     description: "Manifests and bodies with audio inside that one replica reads at once",
   }),
   MAX_LARGE_BODIES_PER_KEY: setting(whole(1, 1000), { fallback: "2", description: "Of them with one key" }),
+  MAX_SEARCHES: setting(whole(1, 1000), {
+    fallback: "6",
+    description: "Searches in transcripts that one replica makes at once; fewer than DATABASE_POOL_SIZE",
+  }),
+  MAX_SEARCHES_PER_KEY: setting(whole(1, 1000), { fallback: "3", description: "Of them with one key" }),
   MAX_OPEN_ENHANCEMENTS: setting(whole(1, 1_000_000), {
     fallback: "1000",
     description: "Enhancements of one tenant that were asked for by themselves and have not ended",

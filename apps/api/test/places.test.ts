@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { waitFor } from "@scribe/testing";
-import { finish, segment } from "../drive-jobs.ts";
-import { expectProblem } from "../expect-problem.ts";
-import { startTestApi, type TestApi } from "../start-test-api.ts";
-import { wav } from "../uploads.ts";
+import { finish, segment } from "./drive-jobs.ts";
+import { expectProblem } from "./expect-problem.ts";
+import { startTestApi, type TestApi } from "./start-test-api.ts";
+import { wav } from "./uploads.ts";
 
 let api: TestApi;
 let other: string;
@@ -12,6 +12,7 @@ beforeAll(async () => {
   api = await startTestApi({
     ...{ MAX_WAITING: "3", MAX_WAITING_PER_KEY: "2", MAX_LARGE_BODIES: "2", MAX_LARGE_BODIES_PER_KEY: "1" },
     ...{ MAX_BODY_BYTES: "1024", MAX_INLINE_AUDIO_BYTES: "8192", BODY_TIMEOUT_SECONDS: "20" },
+    ...{ MAX_SEARCHES: "3", MAX_SEARCHES_PER_KEY: "2" },
     ...{ MAX_OPEN_UPLOADS: "2", MAX_OPEN_ENHANCEMENTS: "2" },
     ...{ ENHANCED_AI_BASE_URL: "http://127.0.0.1:9/v1", ENHANCED_AI_MODEL: "m" },
   });
@@ -43,27 +44,36 @@ describe("MAX_WAITING_PER_KEY and MAX_WAITING: those who wait for transcripts", 
 
   test("each door has its place among them, and gives it back", async () => {
     const id = await queued();
-    const gone = new AbortController();
-    const wait = (key: string) =>
-      api.call(`/runpod/v2/x/status-sync/${id}?wait=60000`, { key, signal: gone.signal }).catch(() => null);
-    const waiting = [wait(api.key), wait(api.key)];
     const places = async (path: string, init: RequestInit, key: string) =>
       (await api.call(path, { ...init, key })).status;
-    await waitFor(async () => (await places(`/runpod/v2/x/status-sync/${id}?wait=1000`, {}, api.key)) === 429, {
-      what: "two that wait",
-    });
+    /** So many that wait. What looks takes a place for a moment: where it came first, all begin anew. */
+    const hold = (key: string, count: number, full: number) =>
+      waitFor(
+        async () => {
+          const gone = new AbortController();
+          const { signal } = gone;
+          const wait = () => api.call(`/runpod/v2/x/status-sync/${id}?wait=60000`, { key, signal }).catch(() => null);
+          const waiting = Array.from({ length: count }, wait);
+          const leave = async () => {
+            gone.abort();
+            await Promise.all(waiting);
+          };
+          await sleep(150);
+          if ((await places(`/runpod/v2/x/status-sync/${id}?wait=1000`, {}, key)) === full) return leave;
+          await leave();
+          return null;
+        },
+        { what: `${count} that wait` },
+      );
+    const first = await hold(api.key, 2, 429);
     for (const [name, path, init] of doors(id))
       expect([name, await places(path, init(), api.key)]).toEqual([name, 429]);
     // Who does not wait needs no place.
     expect(await places(`/runpod/v2/x/status/${id}`, {}, api.key)).toBe(200);
     const callback = `/deepgram/v1/listen?callback=${encodeURIComponent("https://example.com/hook")}`;
     expect((await api.call(callback, { json: { url } })).status).toBe(200);
-    waiting.push(wait(other));
-    await waitFor(async () => (await places(`/runpod/v2/x/status-sync/${id}?wait=1000`, {}, other)) === 503, {
-      what: "three that wait",
-    });
-    gone.abort();
-    await Promise.all(waiting);
+    const second = await hold(other, 1, 503);
+    await Promise.all([first(), second()]);
     await finish(api.db, id, [segment(0, "Done.")]);
     await waitFor(async () => (await places(`/runpod/v2/x/status-sync/${id}`, {}, api.key)) === 200, {
       what: "a free place",
@@ -121,6 +131,27 @@ describe("large bodies", () => {
     expect((await run(8192)).status).toBe(200);
     expect((await run(8193)).status).toBe(413);
   });
+});
+
+test("MAX_SEARCHES_PER_KEY and MAX_SEARCHES", async () => {
+  const search = async (key: string) => (await api.call("/api/v1/search?q=morning", { key })).status;
+  const blocker = await api.db.pool.connect();
+  const waiting: Promise<number>[] = [];
+  try {
+    await blocker.query("BEGIN");
+    await blocker.query("LOCK TABLE search_segments IN ACCESS EXCLUSIVE MODE");
+    // The third of each is refused, in whatever order they come.
+    const three = [search(api.key), search(api.key), search(api.key)];
+    expect(await Promise.any(three)).toBe(429);
+    const more = [search(other), search(other)];
+    expect(await Promise.any(more)).toBe(503);
+    waiting.push(...three, ...more);
+  } finally {
+    await blocker.query("ROLLBACK");
+    blocker.release();
+  }
+  expect((await Promise.all(waiting)).sort()).toEqual([200, 200, 200, 429, 503]);
+  expect(await search(api.key)).toBe(200);
 });
 
 describe("what a tenant has under way", () => {
