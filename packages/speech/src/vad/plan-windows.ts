@@ -12,6 +12,12 @@ export type WindowSettings = {
   gridSamples: number;
 };
 
+/**
+ * Below this a pause is a pause: the later of two makes the longer window, and each window costs the encoder thirty seconds
+ * however short it is.
+ */
+const CLEAR_PAUSE = 0.1;
+
 /** The probability at a place is the mean over this many windows before and behind it: a pause, not a consonant. */
 const PAUSE_WINDOWS = 4;
 
@@ -54,7 +60,7 @@ export function planWindows(
   return windows;
 }
 
-/** The sample between `earliest` and `latest` about which speech is least probable; the latest of equals. */
+/** The sample between `earliest` and `latest` about which speech is least probable; the latest of clear pauses. */
 function quietest(probabilities: Float32Array, from: number, earliest: number, latest: number): number {
   const first = Math.max(1, Math.ceil((earliest - from) / WINDOW_SAMPLES));
   const last = Math.min(probabilities.length - 1, Math.floor((latest - from) / WINDOW_SAMPLES));
@@ -64,7 +70,7 @@ function quietest(probabilities: Float32Array, from: number, earliest: number, l
     let sum = 0;
     const [begin, end] = [Math.max(0, i - PAUSE_WINDOWS), Math.min(probabilities.length, i + PAUSE_WINDOWS)];
     for (let k = begin; k < end; k++) sum += probabilities[k];
-    const mean = sum / (end - begin);
+    const mean = Math.max(CLEAR_PAUSE, sum / (end - begin));
     if (mean <= least) {
       least = mean;
       best = i;

@@ -55,7 +55,7 @@ const captions = (format: "srt" | "vtt"): Route =>
     tag: TAG,
     scope: "read",
     query: z.object({ chars_per_caption: z.coerce.number().int().min(8).max(1000).optional() }),
-    answers: { 200: { description: "The subtitles", content: { [CONTENT_TYPES.text]: null } } },
+    answers: { 200: { description: "The subtitles", content: { "text/plain": null } } },
     handle:
       (api) =>
       async ({ response, caller, params, query }) => {

@@ -1,4 +1,3 @@
-import { CONTENT_TYPES } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute, type Route } from "../../../openapi/route.ts";
 import { answerWhenDone } from "../answer-when-done.ts";
@@ -38,7 +37,7 @@ const openaiTask = (task: "transcribe" | "translate", details: Pick<Route, "path
       200: {
         description: "The transcript in the format that was asked for; with `stream`, Server-Sent Events",
         schema: z.unknown(),
-        content: { [CONTENT_TYPES.text]: null, [CONTENT_TYPES.vtt]: null, "text/event-stream": null },
+        content: { "text/plain": null, "text/vtt": null, "text/event-stream": null },
         headers: { "X-Ignored-Fields": "Fields that came and are not carried out" },
       },
     },
