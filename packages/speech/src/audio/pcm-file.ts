@@ -29,20 +29,27 @@ export class PcmFile {
     this.sampleCount = sampleCount;
   }
 
-  /** `count` samples from `start` on, scaled to −1…1; fewer at the file's end. */
-  async read(start: number, count: number): Promise<Float32Array> {
+  /**
+   * `count` samples from `start` on, scaled to −1…1; fewer at the file's end. They are put `into` what is given, which has
+   * room for them, and are the beginning of it: who reads much again and again makes no new memory.
+   */
+  async read(start: number, count: number, into?: Float32Array): Promise<Float32Array> {
     const available = Math.max(0, Math.min(count, this.sampleCount - start));
-    const bytes = Buffer.alloc(available * BYTES_PER_SAMPLE);
+    const samples = into ? into.subarray(0, available) : new Float32Array(available);
+    // The integers come to the second half of the memory; each is read before a number is written over it.
+    const place = samples.byteOffset + available * (Float32Array.BYTES_PER_ELEMENT - BYTES_PER_SAMPLE);
+    const integers = new Int16Array(samples.buffer, place, available);
+    const bytes = new Uint8Array(samples.buffer, place, available * BYTES_PER_SAMPLE);
     let filled = 0;
     while (filled < bytes.length) {
       const position = start * BYTES_PER_SAMPLE + filled;
       const { bytesRead } = await this.#file.read(bytes, filled, bytes.length - filled, position);
-      // The file has become shorter since it was opened: what is gone is silence.
       if (bytesRead === 0) break;
       filled += bytesRead;
     }
-    const samples = new Float32Array(available);
-    for (let i = 0; i < available; i++) samples[i] = bytes.readInt16LE(i * BYTES_PER_SAMPLE) / 32768;
+    // The file has become shorter since it was opened: what is gone is silence.
+    bytes.fill(0, filled);
+    for (let i = 0; i < available; i++) samples[i] = integers[i] / 32768;
     return samples;
   }
 

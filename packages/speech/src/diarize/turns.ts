@@ -7,8 +7,11 @@ export type SpeakerTurn = Span & { speaker: number };
 /** How many speakers there may be. */
 export type SpeakerBounds = { minSpeakers: number; maxSpeakers: number };
 
-/** Samples of a recording in −1…1, at 16 kHz, read by ranges; fewer where it ends. */
-export type SampleSource = { readonly sampleCount: number; read(start: number, count: number): Promise<Float32Array> };
+/** Samples of a recording in −1…1, at 16 kHz, read by ranges, to the beginning of `into` where given; fewer where it ends. */
+export type SampleSource = {
+  readonly sampleCount: number;
+  read(start: number, count: number, into?: Float32Array): Promise<Float32Array>;
+};
 
 /**
  * Turns by time with their speakers numbered by first appearance; pauses of a speaker up to `maximumPause` seconds are

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { agglomerate, cutTree } from "../../src/diarize/cluster/agglomerate.ts";
-import { clusterEmbeddings, nearestSpeaker } from "../../src/diarize/cluster/cluster-embeddings.ts";
+import { blockCentroids, clusterEmbeddings, nearestSpeaker } from "../../src/diarize/cluster/cluster-embeddings.ts";
 import { vbx } from "../../src/diarize/cluster/vbx.ts";
 import { seededRandom } from "../../src/diarize/gaussian/gaussian-mixture.ts";
 
@@ -86,6 +86,17 @@ describe("speakers from embeddings", () => {
   test("of hours are found by blocks", () => {
     const embeddings = make(Array.from({ length: 2600 }, (_, i) => (i < 1300 ? i % 2 : 1 + (i % 3))));
     expect(clusterEmbeddings(embeddings, width, any).count).toBe(4);
+  });
+
+  test("of hours in which no two are alike are few before all are joined", () => {
+    const random = seededRandom(12);
+    const strangers = Float32Array.from({ length: 1500 * 32 }, () => random() - 0.5);
+    let told = 0;
+    const { weights, values } = blockCentroids(strangers, 32, () => told++);
+    expect(told).toBe(2);
+    expect(weights.length).toBeLessThanOrEqual(200);
+    expect(values.length).toBe(weights.length * 32);
+    expect(weights.reduce((sum, weight) => sum + weight, 0)).toBe(1500);
   });
 
   test("of one is one, and of none is none", () => {

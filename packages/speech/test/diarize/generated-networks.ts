@@ -2,28 +2,26 @@ import proto from "onnx-proto";
 
 const { onnx } = proto;
 const FLOAT = 1;
-const { INT, INTS } = onnx.AttributeProto.AttributeType;
+const { INT, INTS, STRING } = onnx.AttributeProto.AttributeType;
+
+type Given = Record<string, number | number[] | string>;
 
 /** A graph of few nodes, written by hand. */
-function graph(inputs: proto.onnx.IValueInfoProto[], outputName: string) {
+export function graph(inputs: proto.onnx.IValueInfoProto[], outputName: string) {
   const node: proto.onnx.INodeProto[] = [];
   const initializer: proto.onnx.ITensorProto[] = [];
-  const attributes = (given: Record<string, number | number[]>) =>
-    Object.entries(given).map(([name, value]) =>
-      typeof value === "number" ? { name, i: value, type: INT } : { name, ints: value, type: INTS },
-    );
+  const attributes = (given: Given) =>
+    Object.entries(given).map(([name, value]) => {
+      if (typeof value === "string") return { name, s: Buffer.from(value), type: STRING };
+      return typeof value === "number" ? { name, i: value, type: INT } : { name, ints: value, type: INTS };
+    });
   return {
     constant(name: string, values: Float32Array | BigInt64Array, dims: number[]) {
       const dataType = values instanceof Float32Array ? FLOAT : 7;
       initializer.push({ name, dims, dataType, rawData: new Uint8Array(values.buffer) });
       return name;
     },
-    op(
-      opType: string,
-      input: string[],
-      given: Record<string, number | number[]> = {},
-      output = `${opType}_${node.length}`,
-    ) {
+    op(opType: string, input: string[], given: Given = {}, output = `${opType}_${node.length}`) {
       node.push({ opType, name: output, input, output: [output], attribute: attributes(given) });
       return output;
     },
@@ -36,7 +34,7 @@ function graph(inputs: proto.onnx.IValueInfoProto[], outputName: string) {
   };
 }
 
-const valueInfo = (name: string, dims?: (string | number)[]): proto.onnx.IValueInfoProto => ({
+export const valueInfo = (name: string, dims?: (string | number)[]): proto.onnx.IValueInfoProto => ({
   name,
   type: {
     tensorType: {

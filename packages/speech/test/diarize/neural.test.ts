@@ -8,10 +8,12 @@ import { seededRandom } from "../../src/diarize/gaussian/gaussian-mixture.ts";
 import { cutAtPooling } from "../../src/diarize/neural/cut-at-pooling.ts";
 import { diarizeByNetworks } from "../../src/diarize/neural/diarize-by-networks.ts";
 import { frameMiddle, windowStarts } from "../../src/diarize/neural/frames.ts";
+import { HeardWindows } from "../../src/diarize/neural/heard-windows.ts";
 import { type OpenedNetworks, openNetworks } from "../../src/diarize/neural/open-networks.ts";
 import { maskOf, poolStatistics, resampleMask } from "../../src/diarize/neural/pool-statistics.ts";
 import { decodePowerset, powersetClasses } from "../../src/diarize/neural/powerset.ts";
 import { reconstruct } from "../../src/diarize/neural/reconstruct.ts";
+import { WindowFeatures } from "../../src/diarize/neural/window-features.ts";
 import { orderTurns } from "../../src/diarize/turns.ts";
 import { classLevel, generateEmbedding, generateSegmentation } from "./generated-networks.ts";
 import { sourceOf } from "./voices.ts";
@@ -100,7 +102,7 @@ describe("an embedding network, cut at its pooling", () => {
     const features = removeMean(new KaldiFilterbank({ bins: 80, lowHertz: 20, highHertz: 8000 }).compute(samples), 80);
     const input = new Tensor("float32", features, [1, features.length / 80, 80]);
     const { last_hidden_state: expected } = await whole.run({ input_features: input });
-    const trunk = await networks.embedder.listen(samples);
+    const trunk = await networks.embedder.listen(0, samples);
     expect(trunk.frames).toBe(TRUNK_FRAMES);
     const found = await networks.embedder.embed(trunk, new Uint8Array(589).fill(1));
     expect(found).toHaveLength(256);
@@ -115,8 +117,45 @@ describe("an embedding network, cut at its pooling", () => {
   });
 });
 
+test.each([16_000, 40_000, 16_160, 170_000])("frames of windows %i samples apart are those of each alone", (step) => {
+  const random = seededRandom(6);
+  const samples = Float32Array.from({ length: 160_000 + 3 * step }, (_, i) => Math.sin(i / 7) * random());
+  const filterbank = new KaldiFilterbank({ bins: 80, lowHertz: 20, highHertz: 8000 });
+  const shared = new WindowFeatures(filterbank);
+  for (let start = 0; start <= 3 * step; start += step) {
+    const window = samples.subarray(start, start + 160_000);
+    const found = shared.of(start, window);
+    expect(Buffer.from(found.buffer).equals(Buffer.from(filterbank.compute(window).buffer))).toBe(true);
+    // It is the caller's to change.
+    found.fill(0);
+  }
+});
+
+describe("what is kept of windows", () => {
+  const row = (value: number) => new Float32Array(4).fill(value);
+  const active = new Uint8Array(589 * 3);
+  active.set([1, 0, 1], 3);
+
+  test("is who speaks, and the embeddings by which speakers are told apart", () => {
+    const heard = new HeardWindows(2);
+    heard.add(0, active, [row(1), null, row(2)], [false, false, true]);
+    heard.add(16_000, active, [], []);
+    expect(heard.list[0].active.subarray(0, 3)).toEqual(Uint8Array.of(0, 5, 0));
+    expect(heard.list[0].embeddings).toEqual([row(1), null, row(2)]);
+    expect(heard.list[1].embeddings).toEqual([]);
+    expect(heard.telling()).toEqual({ values: row(2), width: 4 });
+    expect(() => heard.add(32_000, active, [], [])).toThrow(RangeError);
+  });
+
+  test("is every embedding where none is clear", () => {
+    const heard = new HeardWindows(1);
+    heard.add(0, active, [row(1), row(3)], [false, false]);
+    expect(heard.telling().values).toEqual(Float32Array.of(1, 1, 1, 1, 3, 3, 3, 3));
+  });
+});
+
 describe("putting windows together", () => {
-  const steady = (row: number[]) => Uint8Array.from({ length: 589 * 3 }, (_, i) => row[i % 3]);
+  const steady = ([a, b, c]: number[]) => new Uint8Array(589).fill(a + 2 * b + 4 * c);
 
   test("speakers of overlapping windows become the file's", () => {
     const { turns } = reconstruct(
@@ -136,6 +175,25 @@ describe("putting windows together", () => {
     const { turns, exclusive } = reconstruct([both, both, { ...both, active: steady([1, 0, 0]) }], 2);
     expect(turns).toHaveLength(2);
     expect(exclusive.map(({ speaker }) => speaker)).toEqual([0]);
+  });
+
+  test("a long recording's are put together by blocks, and are the same", () => {
+    const random = seededRandom(8);
+    const windows = Array.from({ length: 30 }, (_, i) => ({
+      start: i * 16_000,
+      active: Uint8Array.from({ length: 589 }, (_, frame) => (frame % 40 === 0 ? 0 : random() < 0.9 ? 1 : 5)),
+      speakers: [i % 2, -1, random() < 0.5 ? 2 : 1],
+    }));
+    const whole = reconstruct(windows, 3);
+    expect(whole.turns.length).toBeGreaterThan(20);
+    for (const blockFrames of [1, 100, 589, 1000]) expect(reconstruct(windows, 3, blockFrames)).toEqual(whole);
+  });
+
+  test("two of a window's own who are one speaker are counted once", () => {
+    const same = { start: 0, active: steady([1, 1, 0]), speakers: [0, 0, -1] };
+    const other = { start: 0, active: steady([1, 0, 0]), speakers: [1, -1, -1] };
+    const { exclusive } = reconstruct([same, other, other, same, other], 2);
+    expect(exclusive.map(({ speaker }) => speaker)).toEqual([1]);
   });
 
   test("what most windows do not hear is not said", () => {

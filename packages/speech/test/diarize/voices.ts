@@ -52,5 +52,9 @@ function speak(out: Float32Array, { pitch, resonances }: (typeof VOICES)[number]
 /** Samples in memory, read by ranges. */
 export const sourceOf = (samples: Float32Array): SampleSource => ({
   sampleCount: samples.length,
-  read: async (start, count) => samples.slice(start, start + count),
+  async read(start, count, into) {
+    const found = samples.slice(start, start + count);
+    into?.set(found);
+    return into ? into.subarray(0, found.length) : found;
+  },
 });

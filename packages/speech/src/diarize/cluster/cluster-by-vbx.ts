@@ -15,9 +15,14 @@ const MOST_EMBEDDINGS = 4000;
  * pipeline 3.1 does.
  */
 export function clusterByVbx(plda: Plda) {
-  return (embeddings: Float32Array, width: number, bounds: SpeakerBounds): Centroids => {
+  return (
+    embeddings: Float32Array,
+    width: number,
+    bounds: SpeakerBounds,
+    onBlock: () => void = () => {},
+  ): Centroids => {
     const n = embeddings.length / width;
-    if (n < 2 || n > MOST_EMBEDDINGS) return clusterEmbeddings(embeddings, width, bounds);
+    if (n < 2 || n > MOST_EMBEDDINGS) return clusterEmbeddings(embeddings, width, bounds, onBlock);
     const unit = embeddings.slice();
     const vectors = new Float64Array(n * plda.width);
     for (let i = 0; i < n; i++) {
@@ -32,7 +37,7 @@ export function clusterByVbx(plda: Plda) {
       cutTree(agglomerate(unit, width), n, THRESHOLD),
     );
     if (speakers.length < bounds.minSpeakers || speakers.length > bounds.maxSpeakers) {
-      return clusterEmbeddings(embeddings, width, bounds);
+      return clusterEmbeddings(embeddings, width, bounds, onBlock);
     }
     const values = new Float32Array(speakers.length * width);
     speakers.forEach((speaker, k) => {

@@ -1,5 +1,5 @@
 import type { SpeakerBounds } from "../turns.ts";
-import { agglomerate, cutTree } from "./agglomerate.ts";
+import { agglomerate, cutTree, type Join } from "./agglomerate.ts";
 
 /** Of pyannote's pipeline 3.1, tuned by its authors on many corpora. */
 const THRESHOLD = 0.7045654963945799;
@@ -8,6 +8,8 @@ const SMALLEST_CLUSTER = 12;
 const AT_ONCE = 1000;
 /** Joins within a block stop below this, so that what two blocks share is still apart there from what they do not. */
 const BLOCK_THRESHOLD = 0.5 * THRESHOLD;
+/** More centroids than this are not carried from a block to the joining of all. */
+const MOST_OF_BLOCK = 100;
 
 /** Speakers' centroids, `[count, width]`. */
 export type Centroids = { count: number; values: Float32Array };
@@ -15,19 +17,26 @@ export type Centroids = { count: number; values: Float32Array };
 /**
  * Centroids of the speakers behind embeddings `[n, width]`, as pyannote 3.1 finds them: unit vectors, centroid linkage, a
  * threshold, clusters that are large enough (the others belong to the nearest of them), and a number within the bounds,
- * by the cut of the tree that comes nearest. Files of hours: blocks first, then their centroids by weight.
+ * by the cut of the tree that comes nearest. Files of hours: blocks first, `onBlock` is told after each, then their centroids
+ * by weight.
  */
-export function clusterEmbeddings(embeddings: Float32Array, width: number, bounds: SpeakerBounds): Centroids {
+export function clusterEmbeddings(
+  embeddings: Float32Array,
+  width: number,
+  bounds: SpeakerBounds,
+  onBlock: () => void = () => {},
+): Centroids {
   const n = embeddings.length / width;
   if (n === 0) return { count: 0, values: new Float32Array(0) };
-  const points = blockCentroids(embeddings, width);
+  const points = blockCentroids(embeddings, width, onBlock);
   const labels = chooseClusters(points, width, n, bounds);
   return centroidsOf(points, width, labels);
 }
 
 type Points = { values: Float32Array; weights: Float64Array; sums: Float64Array };
 
-function blockCentroids(embeddings: Float32Array, width: number): Points {
+/** The points that are clustered: the embeddings, or in long recordings the centroids of a hundred clusters a block at most. */
+export function blockCentroids(embeddings: Float32Array, width: number, onBlock: () => void = () => {}): Points {
   const n = embeddings.length / width;
   const values: number[] = [];
   const weights: number[] = [];
@@ -37,9 +46,7 @@ function blockCentroids(embeddings: Float32Array, width: number): Points {
     const unit = normalised(block, width);
     const count = block.length / width;
     const labels =
-      n <= AT_ONCE
-        ? Int32Array.from({ length: count }, (_, i) => i)
-        : cutTree(agglomerate(unit, width), count, BLOCK_THRESHOLD);
+      n <= AT_ONCE ? Int32Array.from({ length: count }, (_, i) => i) : cutBlock(agglomerate(unit, width), count);
     for (let label = 0; label <= Math.max(...labels); label++) {
       const mean = new Float64Array(width);
       const sum = new Float64Array(width);
@@ -56,8 +63,26 @@ function blockCentroids(embeddings: Float32Array, width: number): Points {
       sums.push(...sum);
       weights.push(size);
     }
+    onBlock();
   }
   return { values: Float32Array.from(values), weights: Float64Array.from(weights), sums: Float64Array.from(sums) };
+}
+
+/** Clusters below the threshold of blocks, or above it until they are few enough. */
+function cutBlock(joins: readonly Join[], n: number): Int32Array {
+  const cuts = joins.map(({ distance }) => distance).filter((distance) => distance > BLOCK_THRESHOLD);
+  cuts.sort((a, b) => a - b);
+  const clustersAt = (labels: Int32Array) => labels.reduce((most, label) => Math.max(most, label + 1), 0);
+  let labels = cutTree(joins, n, BLOCK_THRESHOLD);
+  let [low, high] = [0, cuts.length - 1];
+  if (clustersAt(labels) <= MOST_OF_BLOCK) return labels;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const tried = cutTree(joins, n, cuts[middle]);
+    if (clustersAt(tried) <= MOST_OF_BLOCK) [labels, high] = [tried, middle - 1];
+    else low = middle + 1;
+  }
+  return labels;
 }
 
 function chooseClusters(

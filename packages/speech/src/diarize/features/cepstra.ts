@@ -1,4 +1,4 @@
-import { KaldiFilterbank } from "./kaldi-filterbank.ts";
+import { frameCount, KaldiFilterbank } from "./kaldi-filterbank.ts";
 
 /** How many cepstral coefficients describe a frame; the loudness, coefficient 0, is none of them. */
 export const CEPSTRA = 14;
@@ -10,6 +10,7 @@ const LIFTER = 22;
 export class CepstrumAnalysis {
   readonly #filterbank = new KaldiFilterbank({ bins: FILTERS, lowHertz: 60, highHertz: 7600 });
   readonly #basis: Float64Array;
+  #energies = new Float32Array(0);
 
   constructor() {
     this.#basis = new Float64Array(CEPSTRA * FILTERS);
@@ -21,11 +22,11 @@ export class CepstrumAnalysis {
     }
   }
 
-  /** Samples in −1…1 → `[frames, 14]`, a frame each 10 ms. */
-  compute(samples: Float32Array): Float32Array {
-    const energies = this.#filterbank.compute(samples);
-    const frames = energies.length / FILTERS;
-    const out = new Float32Array(frames * CEPSTRA);
+  /** Samples in −1…1 → `[frames, 14]`, a frame each 10 ms, written to `out` where given. */
+  compute(samples: Float32Array, out = new Float32Array(frameCount(samples.length) * CEPSTRA)): Float32Array {
+    const frames = frameCount(samples.length);
+    if (this.#energies.length < frames * FILTERS) this.#energies = new Float32Array(frames * FILTERS);
+    const energies = this.#filterbank.compute(samples, this.#energies);
     for (let frame = 0; frame < frames; frame++) {
       for (let c = 0; c < CEPSTRA; c++) {
         let sum = 0;

@@ -44,11 +44,10 @@ export class KaldiFilterbank {
     );
   }
 
-  /** Samples in −1…1 → log energies `[frames, bins]`. */
-  compute(samples: Float32Array): Float32Array {
+  /** Samples in −1…1 → log energies `[frames, bins]`, written to `out` where given. */
+  compute(samples: Float32Array, out = new Float32Array(frameCount(samples.length) * this.bins)): Float32Array {
     const frames = frameCount(samples.length);
     const { real, imaginary } = this.#fourier;
-    const out = new Float32Array(frames * this.bins);
     // Two real frames are one complex transform.
     for (let frame = 0; frame < frames; frame += 2) {
       this.#fill(real, samples, frame * SHIFT_SAMPLES);

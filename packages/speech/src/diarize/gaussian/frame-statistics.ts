@@ -41,19 +41,33 @@ export class FrameStatistics {
 
   /** By how much two Gaussians explain the frames of both better than one: the logarithm of the likelihoods' ratio. */
   ratioTo(other: FrameStatistics): number {
-    const both = this.plus(other).weightedLogDeterminant;
+    const count = this.count + other.count;
+    const both = count * logDeterminant(count, this.#sums, this.#products, other.#sums, other.#products);
     return (both - this.weightedLogDeterminant - other.weightedLogDeterminant) / 2;
   }
 }
 
-/** By Cholesky's decomposition of the covariance. */
-function logDeterminant(count: number, sums: Float64Array, products: Float64Array): number {
+const DIMENSIONS = 64;
+/** One for all: clustering asks for hundreds of thousands of determinants. */
+const lower = new Float64Array(DIMENSIONS * DIMENSIONS);
+const means = new Float64Array(DIMENSIONS);
+
+/** By Cholesky's decomposition of the covariance; of the frames of two together without a sum of both being made. */
+function logDeterminant(
+  count: number,
+  sums: Float64Array,
+  products: Float64Array,
+  moreSums?: Float64Array,
+  moreProducts?: Float64Array,
+): number {
   const n = sums.length;
-  const lower = new Float64Array(n * n);
   let sum = 0;
+  for (let i = 0; i < n; i++) means[i] = (moreSums ? sums[i] + moreSums[i] : sums[i]) / count;
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
-      let value = products[i * n + j] / count - (sums[i] / count) * (sums[j] / count);
+      const at = i * n + j;
+      const product = moreProducts ? products[at] + moreProducts[at] : products[at];
+      let value = product / count - means[i] * means[j];
       if (i === j) value += LEAST_VARIANCE;
       for (let k = 0; k < j; k++) value -= lower[i * n + k] * lower[j * n + k];
       if (i === j) {

@@ -7,6 +7,9 @@ const SHIFT_SAMPLES = 160;
 /** The cepstra of recordings up to this long are kept from one reading to the next. */
 const KEPT_CHUNKS = 3;
 
+/** Frames that are computed from one reading of samples. */
+const FRAMES_AT_ONCE = 1000;
+
 /** Frames of one stretch of speech: `count` of them from frame `start` of the recording, at `offset` of its chunk. */
 export type Run = { start: number; count: number; offset: number };
 /** What is looked at together; `first` is the number of its first frame among all speech frames. */
@@ -19,6 +22,8 @@ export class SpeechFrames {
   readonly #source: SampleSource;
   readonly #analysis = new CepstrumAnalysis();
   readonly #kept = new Map<Chunk, Float32Array>();
+  readonly #samples = new Float32Array(samplesOfFrames(FRAMES_AT_ONCE));
+  #cepstra = new Float32Array(0);
 
   constructor(source: SampleSource, speech: readonly Span[], chunkSeconds: number) {
     this.#source = source;
@@ -27,16 +32,23 @@ export class SpeechFrames {
     this.count = last ? last.first + last.frames : 0;
   }
 
-  /** `[chunk.frames, CEPSTRA]`. */
+  /** `[chunk.frames, CEPSTRA]`; in long recordings it lasts until the next is read. */
   async read(chunk: Chunk): Promise<Float32Array> {
     const kept = this.#kept.get(chunk);
     if (kept) return kept;
-    const cepstra = new Float32Array(chunk.frames * CEPSTRA);
+    const keeps = this.chunks.length <= KEPT_CHUNKS;
+    const size = chunk.frames * CEPSTRA;
+    if (keeps || this.#cepstra.length < size) this.#cepstra = new Float32Array(size);
+    const cepstra = this.#cepstra.subarray(0, size);
     for (const { start, count, offset } of chunk.runs) {
-      const samples = await this.#source.read(start * SHIFT_SAMPLES, samplesOfFrames(count));
-      cepstra.set(this.#analysis.compute(samples).subarray(0, count * CEPSTRA), offset * CEPSTRA);
+      for (let done = 0; done < count; done += FRAMES_AT_ONCE) {
+        const frames = Math.min(FRAMES_AT_ONCE, count - done);
+        const first = (start + done) * SHIFT_SAMPLES;
+        const samples = await this.#source.read(first, samplesOfFrames(frames), this.#samples);
+        this.#analysis.compute(samples, cepstra.subarray((offset + done) * CEPSTRA));
+      }
     }
-    if (this.chunks.length <= KEPT_CHUNKS) this.#kept.set(chunk, cepstra);
+    if (keeps) this.#kept.set(chunk, cepstra);
     return cepstra;
   }
 }

@@ -2,6 +2,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import { type Centroids, clusterEmbeddings, nearestSpeaker } from "../cluster/cluster-embeddings.ts";
 import type { SampleSource, SpeakerBounds } from "../turns.ts";
 import { LOCAL_SPEAKERS, WINDOW_FRAMES, windowStarts } from "./frames.ts";
+import { HeardWindows } from "./heard-windows.ts";
 import { JoinedTrunks } from "./join-trunks.ts";
 import { maskOf } from "./pool-statistics.ts";
 import { type Reconstruction, reconstruct, type WindowFinding } from "./reconstruct.ts";
@@ -26,7 +27,7 @@ export type NetworkOptions = SpeakerBounds & {
   /** Told the share done, 0…1. */
   progress?: (share: number) => void;
   /** How centroids are found; pyannote 3.1's way unless given. */
-  cluster?: (embeddings: Float32Array, width: number, bounds: SpeakerBounds) => Centroids;
+  cluster?: (embeddings: Float32Array, width: number, bounds: SpeakerBounds, onBlock: () => void) => Centroids;
 };
 
 /**
@@ -41,32 +42,23 @@ export async function diarizeByNetworks(
 ): Promise<Reconstruction> {
   const starts = windowStarts(source.sampleCount, STEPS[speed] * 16_000);
   const joined = new JoinedTrunks(embedder, source);
-  const windows: { start: number; active: Uint8Array; embeddings: (Float32Array | null)[]; clean: number[] }[] = [];
+  const windows = new HeardWindows(starts.length);
   for await (const { start, active, samples } of segmentWindows(segmentation, source, starts)) {
     const masks = Array.from({ length: LOCAL_SPEAKERS }, (_, s) =>
       maskOf(active, LOCAL_SPEAKERS, s, LEAST_CLEAN_FRAMES),
     );
     const embeddings: (Float32Array | null)[] = [];
     if (masks.some((mask) => mask !== null)) {
-      const trunk = await (speed === "fast" ? joined.window(start) : embedder.listen(samples));
+      const trunk = await (speed === "fast" ? joined.window(start) : embedder.listen(start, samples));
       for (const mask of masks) embeddings.push(mask && (await embedder.embed(trunk, mask)));
     }
-    const clean = masks.map((mask) => mask?.reduce((sum, on) => sum + on, 0) ?? 0);
-    windows.push({ start, active, embeddings, clean });
-    progress((0.95 * windows.length) / starts.length);
+    const clear = masks.map((mask) => mask !== null && framesOf(mask) >= CLEAR_FRAMES);
+    windows.add(start, active, embeddings, clear);
+    progress((0.95 * windows.list.length) / starts.length);
   }
-  const heard = windows.flatMap(({ embeddings, clean }) =>
-    embeddings.flatMap((embedding, s) => (embedding ? [{ embedding, clean: clean[s] }] : [])),
-  );
-  const clear = heard.filter(({ clean }) => clean >= CLEAR_FRAMES);
-  const known = (clear.length > 0 ? clear : heard).map(({ embedding }) => embedding);
-  const width = known[0]?.length ?? 1;
-  const all = new Float32Array(known.length * width);
-  known.forEach((embedding, i) => {
-    all.set(embedding, i * width);
-  });
-  const centroids = cluster(all, width, bounds);
-  const findings: WindowFinding[] = windows.map(({ start, active, embeddings }) => ({
+  const { values, width } = windows.telling();
+  const centroids = cluster(values, width, bounds, () => progress(0.95));
+  const findings: WindowFinding[] = windows.list.map(({ start, active, embeddings }) => ({
     start,
     active,
     speakers: Array.from({ length: LOCAL_SPEAKERS }, (_, s) => {
@@ -76,3 +68,5 @@ export async function diarizeByNetworks(
   }));
   return reconstruct(findings, centroids.count);
 }
+
+const framesOf = (mask: Uint8Array) => mask.reduce((sum, on) => sum + on, 0);

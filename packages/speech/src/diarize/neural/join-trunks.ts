@@ -10,13 +10,15 @@ export class JoinedTrunks {
   readonly #embedder: Pick<SpeakerEmbedder, "listen">;
   readonly #source: SampleSource;
   readonly #blocks = new Map<number, Promise<Trunk>>();
+  readonly #samples = new Float32Array(WINDOW_SAMPLES);
+  #joined = new Float32Array(0);
 
   constructor(embedder: Pick<SpeakerEmbedder, "listen">, source: SampleSource) {
     this.#embedder = embedder;
     this.#source = source;
   }
 
-  /** Of the window that begins at sample `start`; windows are asked for in order. */
+  /** Of the window that begins at sample `start`; windows are asked for in order, each lasts until the next. */
   async window(start: number): Promise<Trunk> {
     const first = Math.floor(start / WINDOW_SAMPLES);
     for (const block of this.#blocks.keys()) if (block < first) this.#blocks.delete(block);
@@ -25,7 +27,8 @@ export class JoinedTrunks {
     if (skipped === 0) return left;
     const right = await this.#block(first + 1);
     const { channels, frames } = left;
-    const values = new Float32Array(channels * frames);
+    if (this.#joined.length !== channels * frames) this.#joined = new Float32Array(channels * frames);
+    const values = this.#joined;
     for (let c = 0; c < channels; c++) {
       values.set(left.values.subarray(c * frames + skipped, (c + 1) * frames), c * frames);
       values.set(right.values.subarray(c * frames, c * frames + skipped), (c + 1) * frames - skipped);
@@ -42,8 +45,8 @@ export class JoinedTrunks {
   }
 
   async #listen(index: number): Promise<Trunk> {
-    const samples = new Float32Array(WINDOW_SAMPLES);
-    samples.set(await this.#source.read(index * WINDOW_SAMPLES, WINDOW_SAMPLES));
-    return await this.#embedder.listen(samples);
+    const samples = this.#samples.fill(0);
+    await this.#source.read(index * WINDOW_SAMPLES, WINDOW_SAMPLES, samples);
+    return await this.#embedder.listen(index * WINDOW_SAMPLES, samples);
   }
 }

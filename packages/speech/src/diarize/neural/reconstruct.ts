@@ -1,48 +1,70 @@
 import type { SpeakerTurn } from "../turns.ts";
 import { firstFrameOf, frameMiddle, frameTotal, LOCAL_SPEAKERS, WINDOW_FRAMES } from "./frames.ts";
 
-/** A window's finding: who of its own three speaks, `[589, 3]`, and which speaker of the file each of them is (−1: none). */
+/**
+ * A window's finding: who of its own three speaks, a byte a frame with a bit for each, and which speaker of the file each
+ * of them is (−1: none).
+ */
 export type WindowFinding = { start: number; active: Uint8Array; speakers: readonly number[] };
 
 export type Reconstruction = { turns: SpeakerTurn[]; exclusive: SpeakerTurn[] };
 
+/** Frames that are counted together, about ten minutes: memory does not grow with the recording but for the turns. */
+const BLOCK_FRAMES = 36_000;
+
 /**
- * Who speaks in the file, from overlapping windows: how many speak at a frame is the rounded mean of what its windows
- * say; who they are, those whom most windows name (as pyannote.audio 3.1 reconstructs). `exclusive` names one at most.
+ * Who speaks in the file, from overlapping windows in order of time: how many speak at a frame is the rounded mean of
+ * what its windows say; who they are, those whom most windows name (as pyannote.audio 3.1 reconstructs). `exclusive`
+ * names one at most.
  */
-export function reconstruct(windows: readonly WindowFinding[], speakers: number): Reconstruction {
-  const total = frameTotal(windows.map(({ start }) => start));
-  const votes = new Uint16Array(total * speakers);
-  const counts = new Uint16Array(total);
-  const covering = new Uint16Array(total);
-  for (const { start, active, speakers: named } of windows) {
+export function reconstruct(
+  windows: readonly WindowFinding[],
+  speakers: number,
+  blockFrames = BLOCK_FRAMES,
+): Reconstruction {
+  const total = speakers > 0 ? frameTotal(windows.map(({ start }) => start)) : 0;
+  const votes = new Uint16Array(blockFrames * speakers);
+  const counts = new Uint16Array(blockFrames);
+  const covering = new Uint16Array(blockFrames);
+  const several = new OpenTurns(speakers);
+  const one = new OpenTurns(speakers);
+  let earliest = 0;
+  for (let from = 0; from < total; from += blockFrames) {
+    const to = Math.min(total, from + blockFrames);
+    for (const sums of [votes, counts, covering]) sums.fill(0);
+    while (firstFrameOf(windows[earliest].start) + WINDOW_FRAMES <= from) earliest++;
+    for (let w = earliest; w < windows.length && firstFrameOf(windows[w].start) < to; w++) vote(windows[w], from, to);
+    for (let frame = from; frame < to; frame++) name(frame, frame - from);
+  }
+  return { turns: several.close(), exclusive: one.close() };
+
+  function vote({ start, active, speakers: named }: WindowFinding, from: number, to: number) {
     const first = firstFrameOf(start);
-    for (let frame = 0; frame < WINDOW_FRAMES; frame++) {
-      const at = first + frame;
+    for (let frame = Math.max(from, first); frame < Math.min(to, first + WINDOW_FRAMES); frame++) {
+      const [at, bits] = [frame - from, active[frame - first]];
       covering[at]++;
-      const local = active.subarray(frame * LOCAL_SPEAKERS, (frame + 1) * LOCAL_SPEAKERS);
-      const heard = new Set<number>();
       for (let l = 0; l < LOCAL_SPEAKERS; l++) {
-        if (!local[l]) continue;
+        if (!((bits >> l) & 1)) continue;
         counts[at]++;
-        if (named[l] >= 0) heard.add(named[l]);
+        // Two of the window's own may be one speaker of the file, who has one voice.
+        const again = named.findIndex((other, i) => other === named[l] && (bits >> i) & 1) < l;
+        if (named[l] >= 0 && !again) votes[at * speakers + named[l]]++;
       }
-      for (const speaker of heard) votes[at * speakers + speaker]++;
     }
   }
-  const several = new Uint8Array(total * speakers);
-  const one = new Uint8Array(total * speakers);
-  for (let at = 0; at < total; at++) {
-    const wanted = roundHalfToEven(counts[at] / Math.max(1, covering[at]));
+
+  function name(frame: number, at: number) {
     const row = votes.subarray(at * speakers, (at + 1) * speakers);
-    const order = Array.from(row.keys()).sort((a, b) => row[b] - row[a] || a - b);
-    order.slice(0, wanted).forEach((speaker, rank) => {
-      if (row[speaker] === 0) return;
-      several[at * speakers + speaker] = 1;
-      if (rank === 0) one[at * speakers + speaker] = 1;
-    });
+    const wanted = roundHalfToEven(counts[at] / Math.max(1, covering[at]));
+    for (let rank = 0; rank < wanted; rank++) {
+      let best = 0;
+      for (let s = 1; s < speakers; s++) if (row[s] > row[best]) best = s;
+      if (row[best] === 0) break;
+      several.speak(best, frame);
+      if (rank === 0) one.speak(best, frame);
+      row[best] = 0;
+    }
   }
-  return { turns: turnsOf(several, speakers), exclusive: turnsOf(one, speakers) };
 }
 
 /** As numpy rounds: of two whole numbers equally near, the even one. */
@@ -52,19 +74,34 @@ function roundHalfToEven(value: number): number {
   return below % 2 === 0 ? below : below + 1;
 }
 
-function turnsOf(active: Uint8Array, speakers: number): SpeakerTurn[] {
-  const frames = speakers > 0 ? active.length / speakers : 0;
-  const turns: SpeakerTurn[] = [];
-  for (let speaker = 0; speaker < speakers; speaker++) {
-    let from = -1;
-    for (let frame = 0; frame <= frames; frame++) {
-      const on = frame < frames && active[frame * speakers + speaker] === 1;
-      if (on && from < 0) from = frame;
-      if (!on && from >= 0) {
-        turns.push({ start: frameMiddle(from), end: frameMiddle(frame), speaker });
-        from = -1;
-      }
-    }
+/** Turns of speakers who are heard frame by frame. */
+class OpenTurns {
+  readonly #turns: SpeakerTurn[] = [];
+  readonly #from: Int32Array;
+  /** The frame behind the last in which each was heard. */
+  readonly #to: Int32Array;
+
+  constructor(speakers: number) {
+    this.#from = new Int32Array(speakers).fill(-1);
+    this.#to = new Int32Array(speakers).fill(-1);
   }
-  return turns.sort((a, b) => a.start - b.start || a.speaker - b.speaker);
+
+  speak(speaker: number, frame: number) {
+    if (this.#to[speaker] !== frame) {
+      this.#end(speaker);
+      this.#from[speaker] = frame;
+    }
+    this.#to[speaker] = frame + 1;
+  }
+
+  /** All of them, by time. */
+  close(): SpeakerTurn[] {
+    for (let speaker = 0; speaker < this.#from.length; speaker++) this.#end(speaker);
+    return this.#turns.sort((a, b) => a.start - b.start || a.speaker - b.speaker);
+  }
+
+  #end(speaker: number) {
+    if (this.#from[speaker] < 0) return;
+    this.#turns.push({ start: frameMiddle(this.#from[speaker]), end: frameMiddle(this.#to[speaker]), speaker });
+  }
 }

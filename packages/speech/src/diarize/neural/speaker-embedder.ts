@@ -4,6 +4,7 @@ import { SpeechError } from "../../speech-error.ts";
 import { KaldiFilterbank, removeMean } from "../features/kaldi-filterbank.ts";
 import { cutAtPooling, STATISTICS_INPUT, TRUNK_OUTPUT } from "./cut-at-pooling.ts";
 import { poolStatistics, resampleMask } from "./pool-statistics.ts";
+import { WindowFeatures } from "./window-features.ts";
 
 const BINS = 80;
 
@@ -14,7 +15,7 @@ export type Trunk = { values: Float32Array; channels: number; frames: number };
 export class SpeakerEmbedder {
   readonly #trunk: InferenceSession;
   readonly #head: InferenceSession;
-  readonly #filterbank = new KaldiFilterbank({ bins: BINS, lowHertz: 20, highHertz: 8000 });
+  readonly #features = new WindowFeatures(new KaldiFilterbank({ bins: BINS, lowHertz: 20, highHertz: 8000 }));
 
   /** Opens an ONNX file. Throws `model_unavailable`, `invalid_model`. */
   static async open(path: string, options: InferenceSession.SessionOptions): Promise<SpeakerEmbedder> {
@@ -31,9 +32,9 @@ export class SpeakerEmbedder {
     this.#head = head;
   }
 
-  /** Runs the trunk over samples in −1…1; features lose their mean over all of them. */
-  async listen(samples: Float32Array): Promise<Trunk> {
-    const features = removeMean(this.#filterbank.compute(samples), BINS);
+  /** Runs the trunk over the samples, in −1…1, from `start` of the recording on; features lose their mean over all of them. */
+  async listen(start: number, samples: Float32Array): Promise<Trunk> {
+    const features = removeMean(this.#features.of(start, samples), BINS);
     const input = new Tensor("float32", features, [1, features.length / BINS, BINS]);
     const { [TRUNK_OUTPUT]: trunk } = await this.#trunk.run({ [this.#trunk.inputNames[0]]: input });
     const frames = trunk.dims.at(-1)!;

@@ -115,7 +115,10 @@ function clipOf(pcm: PcmFile, clip: DiarizationRequest["clip"]): { source: Sampl
   const to = Math.min(pcm.sampleCount, Math.round((clip?.end ?? Number.POSITIVE_INFINITY) * RATE));
   const sampleCount = Math.max(0, to - from);
   return {
-    source: { sampleCount, read: (start, count) => pcm.read(from + start, Math.min(count, sampleCount - start)) },
+    source: {
+      sampleCount,
+      read: (start, count, into) => pcm.read(from + start, Math.min(count, sampleCount - start), into),
+    },
     offsetSeconds: from / RATE,
   };
 }
