@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Diarization, diarize } from "@scribe/speech";
 import { printTable } from "../print-table.ts";
 import { memoryOverLength } from "./memory.ts";
+import { speedOfNetworks } from "./networks.ts";
 import { makeDialogues, makeOverlapped, type Recording, readRecordings } from "./recordings.ts";
 import { addScores, type DiarizationScore, errorRate, scoreDiarization, type Turn } from "./score-diarization.ts";
 import { costOfSpeakers } from "./score-words.ts";
@@ -18,8 +19,9 @@ type Way = "one speaker" | "count unknown" | "count known" | "perfect voice acti
 /**
  * Who speaks when, on the recordings of SCRIBE_TEST_AUDIO: error rates with a collar of 0.25 s and without, next to "one
  * speaker for all" and to what a perfect detection of speech would give; a speaker a channel, with leaks; and the memory
- * of long recordings. With DIARIZATION_SEGMENTATION_MODEL and
- * DIARIZATION_EMBEDDING_MODEL it measures those networks, at both speeds.
+ * of long recordings. The pace of the networks is measured on random weights of the published shapes. With
+ * DIARIZATION_SEGMENTATION_MODEL and DIARIZATION_EMBEDDING_MODEL (folders) those networks are measured, at both speeds,
+ * and how far these are apart.
  */
 export async function diarization(): Promise<void> {
   const audio = process.env.SCRIBE_TEST_AUDIO;
@@ -35,18 +37,24 @@ export async function diarization(): Promise<void> {
       ...makeDialogues(audio, folder),
     ];
     const speeds = process.env.DIARIZATION_EMBEDDING_MODEL ? (["exact", "fast"] as const) : (["auto"] as const);
-    for (const speed of speeds) await measure(recordings, speed);
+    const pooled = [];
+    for (const speed of speeds) pooled.push(await measure(recordings, speed));
+    if (pooled.length === 2) printDifference(pooled[0]!, pooled[1]!);
     const conversations = recordings.filter(({ group }) => group === "mixtures");
     await splitStereo(conversations, folder);
-    await memoryOverLength(conversations[0]!, folder);
+    const networks = await speedOfNetworks(conversations[0]!, folder);
+    await memoryOverLength(conversations[0]!, folder, networks);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-async function measure(recordings: readonly Recording[], speed: "auto" | "exact" | "fast"): Promise<void> {
+type Pooled = Map<string, { plain: DiarizationScore[]; collar: DiarizationScore[] }>;
+
+async function measure(recordings: readonly Recording[], speed: "auto" | "exact" | "fast"): Promise<Pooled> {
   const rows: (string | number)[][] = [];
-  const pooled = new Map<string, { plain: DiarizationScore[]; collar: DiarizationScore[] }>();
+  const pooled: Pooled = new Map();
+  const counted: Counted[] = [];
   let method = "";
   for (const recording of recordings) {
     const { name, group, reference } = recording;
@@ -55,6 +63,7 @@ async function measure(recordings: readonly Recording[], speed: "auto" | "exact"
       method = found.method;
       const plain = scoreDiarization(reference, found.turns);
       const collar = scoreDiarization(reference, found.turns, { collar: COLLAR });
+      if (way === "count unknown") counted.push({ name, group, found: countOf(found.turns), said: countOf(reference) });
       const cost = recording.utterances.length > 0 ? percent(costOfSpeakers(recording, found.exclusiveTurns)) : "";
       rows.push([
         name,
@@ -76,10 +85,44 @@ async function measure(recordings: readonly Recording[], speed: "auto" | "exact"
   console.log(`method ${method}${speed === "auto" ? "" : `, ${speed}`}\n`);
   const columns = ["DER", "DER, collar", "missed", "false", "confused"];
   printTable(["recording", "speech s", "how", ...columns, "speakers", "of", "cpWER − WER"], rows);
+  printCounts(counted);
   console.log(`\npooled, recordings with at least ${LEAST_SPEECH} s of speech\n`);
   printTable(
     ["recordings", "how", ...columns],
     [...pooled].map(([key, { plain, collar }]) => [...key.split("|"), ...figures(addScores(plain), addScores(collar))]),
+  );
+  return pooled;
+}
+
+/** What the faster way costs: points of the error rate. */
+function printDifference(exact: Pooled, fast: Pooled): void {
+  console.log("\nwhat `fast` adds to the error rate of `exact`\n");
+  const added = (key: string, which: "plain" | "collar") => {
+    const [slow, quick] = [exact, fast].map((pooled) => errorRate(addScores(pooled.get(key)![which])));
+    return `${(100 * (quick! - slow!)).toFixed(1)} points`;
+  };
+  printTable(
+    ["recordings", "how", "DER", "DER, collar"],
+    [...exact.keys()].map((key) => [...key.split("|"), added(key, "plain"), added(key, "collar")]),
+  );
+}
+
+type Counted = { name: string; group: string; found: number; said: number };
+
+/** How many speakers were found where nobody says how many there are. */
+function printCounts(counted: readonly Counted[]): void {
+  const groups = Map.groupBy(counted, ({ group }) => group);
+  const within = (rows: readonly Counted[], off: number) =>
+    `${rows.filter(({ found, said }) => Math.abs(found - said) <= off).length} of ${rows.length}`;
+  console.log("\nspeakers found, where nobody says how many there are\n");
+  printTable(
+    ["recordings", "right", "within one", "found (of)"],
+    [...groups].map(([group, rows]) => [
+      group,
+      within(rows, 0),
+      within(rows, 1),
+      rows.map(({ name, found, said }) => `${name} ${found} (${said})`).join(", "),
+    ]),
   );
 }
 
