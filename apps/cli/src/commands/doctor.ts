@@ -31,6 +31,6 @@ async function diagnose(env: NodeJS.ProcessEnv, options: { webhook?: string }): 
 }
 
 function show({ state, about, says, mend }: Finding): void {
-  console.log(`${SIGNS[state]}  ${about.padEnd(13)}  ${says}`);
-  if (mend !== undefined) console.log(`${" ".repeat(24)}→ ${mend}`);
+  console.log(`${SIGNS[state]}  ${about.padEnd(14)}  ${says}`);
+  if (mend !== undefined) console.log(`${" ".repeat(25)}→ ${mend}`);
 }

@@ -6,13 +6,17 @@ import { isAbsolute, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import type { Config } from "@scribe/config";
-import { durabilityWarnings, migrationStatus, openDatabase } from "@scribe/database";
+import { durabilityWarnings, openDatabase } from "@scribe/database";
 import { hubNameOf } from "@scribe/domain";
 import { findFfmpeg } from "@scribe/media";
 import { createOutboundClient } from "@scribe/outbound";
 import { findCached, parseModelId } from "@scribe/speech";
 import { openStore } from "@scribe/storage";
 import { askRedis } from "./ask-redis.ts";
+import { examineAccounts } from "./examine-accounts.ts";
+import { examineLanguageModel } from "./examine-language-model.ts";
+import { examineMigrations } from "./examine-migrations.ts";
+import { examineProviders } from "./examine-providers.ts";
 import { type Finding, ok, warning, wordsOf, wrong } from "./finding.ts";
 
 const run = promisify(execFile);
@@ -32,6 +36,9 @@ export async function examine(config: Config, { webhook }: { webhook?: string | 
     ["ffmpeg", examineFfmpeg],
     ["GPU", () => examineGpu(config)],
     ["model", () => examineModel(config)],
+    ["accounts", async () => [examineAccounts(config)]],
+    ["language model", async () => [await examineLanguageModel(config)]],
+    ["providers", () => examineProviders(config)],
     ["API", () => examineApi(config)],
     ["webhooks", () => examineWebhook(config, webhook)],
   ];
@@ -99,7 +106,7 @@ async function examinePostgres({ data }: Config): Promise<Finding[]> {
     );
     const { version, now, room } = rows[0]!;
     const skewSeconds = Math.abs(now.getTime() - (askedAtMs + Date.now()) / 2) / 1000;
-    const { pending, drift } = await migrationStatus({ url: directUrl });
+    const migrations = await examineMigrations(directUrl);
     const durability = await durabilityWarnings(db);
     return [
       ok("Postgres", `version ${version} answers`),
@@ -113,13 +120,7 @@ async function examinePostgres({ data }: Config): Promise<Finding[]> {
       room > data.DATABASE_POOL_SIZE
         ? ok("connections", `${room} are free`)
         : warning("connections", `only ${room} are free`, "a higher max_connections, or a smaller DATABASE_POOL_SIZE"),
-      pending.length === 0 && drift === null
-        ? ok("migrations", "all are applied")
-        : wrong(
-            "migrations",
-            pending.length > 0 ? `${pending.length} are pending` : "the schema has drifted",
-            "npm run db:migrate && npm run db:status",
-          ),
+      migrations,
       ...durability.map((says) =>
         warning("durability", says, "ALTER SYSTEM RESET the setting, then SELECT pg_reload_conf()"),
       ),
