@@ -174,10 +174,11 @@ describe("what a tenant has under way", () => {
       });
     const presign = () => api.call("/api/v1/files/presign", { json: { filename: "a", size: 10 }, key });
     const send = () => api.call("/assemblyai/v2/upload", { method: "POST", body: new Uint8Array(wav), key });
+    const saas = () => api.call("/compat/saas/files/presign", { json: { filename: "a" }, key });
     const begun = await tus();
     expect(begun.status).toBe(201);
     const sent = (await (await send()).json()) as { upload_url: string };
-    for (const each of [tus, presign, send]) expect((await each()).status).toBe(429);
+    for (const each of [tus, presign, send, saas]) expect((await each()).status).toBe(429);
     // What was refused leaves nothing behind.
     expect(await api.storedFiles()).toHaveLength(
       (await api.db.pool.query("SELECT audio_key FROM jobs WHERE audio_key IS NOT NULL")).rows.length + 1,

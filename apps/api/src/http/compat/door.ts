@@ -25,7 +25,7 @@ export interface Door {
 }
 
 /** Stands in the path where a key could. */
-export const NO_KEY = "-";
+const NO_KEY = "-";
 
 /**
  * The key in a form that this door's clients send: `Bearer K`, `Token K`, bare `K`, `X-API-Key`, or a segment of the path.

@@ -8,7 +8,7 @@ import { saasDoor } from "./saas/door.ts";
 import { storageDoor } from "./storage/door.ts";
 
 /** All front doors. A door's own room holds its routes, its words for errors, and its `door.ts`. */
-export const DOORS: readonly Door[] = [
+const DOORS: readonly Door[] = [
   ...[openaiDoor, deepgramDoor, assemblyaiDoor, runpodDoor],
   ...[notesDoor, storageDoor, saasDoor],
 ];

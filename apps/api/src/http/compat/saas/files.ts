@@ -62,6 +62,7 @@ export const saasPresign = defineRoute({
         ...{ id, filename: body.filename, contentType: body.content_type ?? undefined },
         ...{ state: "presigned", sizeBytes: 0, storageKey: `uploads/${tenantId}/${id}/incoming` },
         expiresAt: new Date(Date.now() + UPLOAD_MS),
+        mostOpen: api.config.limits.MAX_OPEN_UPLOADS,
       });
       const { url } = signUpload(api, request, { tenantId, id, path: UPLOAD_PATH });
       sendJson(response, 200, {
