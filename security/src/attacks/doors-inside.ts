@@ -45,6 +45,10 @@ export function placesOfAddresses(harmless: string): Place[] {
     { name: "RunPod's url", ...json(run, (url) => ({ input: { url } }), idOf) },
     { name: "RunPod's webhook", ...json(run, (url) => ({ input: { url: harmless }, webhook: url }), idOf) },
     { name: "RunPod's webhook_url", ...json(run, (url) => ({ input: { url: harmless, webhook_url: url } }), idOf) },
+    {
+      name: "the storage service's url",
+      ...json("/compat/storage/-/api/jobs", (url) => ({ url }), idOf),
+    },
     { name: "an item of a batch", ...json(batch, (url) => ({ ...silent, items: [{ url }] })) },
     {
       name: "a webhook of a batch",

@@ -138,6 +138,20 @@ async function scopes(
       json: { name: "x", scopes },
     });
   }
+  const legacy = { name: "older", scopes: ["read"], profile: "legacy" };
+  const older = (await stage.call("/api/v1/keys", { json: legacy, handsOver: true })).json() as {
+    id: string;
+    key: string;
+  };
+  stage.secrets.add("an older client's key", older.key.split("_")[2] ?? "");
+  await expect("an older client's key reads", 200, "/api/v1/jobs", { key: older.key });
+  await expect("an older client's key creates", 403, "/api/v1/transcribe", { key: older.key, json });
+  await expect("an older client's key tests webhooks", 403, "/api/v1/webhook/test?webhook_url=https://example.com", {
+    ...{ key: older.key, method: "POST" },
+  });
+  await expect("an older client's key manages", 403, "/api/v1/keys", { key: older.key });
+  await expect("revoking it", 204, `/api/v1/keys/${older.id}`, { method: "DELETE" });
+  await expect("an older client's revoked key", 401, "/api/v1/jobs", { key: older.key });
   const list = (await stage.call("/api/v1/keys")).json() as unknown as { data: { id: string; scopes: string[] }[] };
   const strongest = list.data.find((each) => each.scopes.includes("admin"));
   await expect("manage rotates an admin's key", 403, `/api/v1/keys/${strongest?.id}/rotate`, { key: manage, json: {} });
