@@ -53,7 +53,9 @@ test("what is erased leaves no word in any table, object or log, only an audit r
   await finish(api.db, id, [segment(0, CANARY)]);
   expect(await findCanary()).toEqual([
     "object",
-    ...["idempotency_records", "job_events", "jobs", "segments", "transcripts"].map((name) => `public.${name}`),
+    ...["idempotency_records", "job_events", "jobs", "search_segments", "segments", "transcripts"].map(
+      (name) => `public.${name}`,
+    ),
     ...["public.webhook_deliveries", "public.webhook_endpoints"],
   ]);
   expect((await api.call(`/api/v1/jobs/${id}`, { method: "DELETE" })).status).toBe(204);
