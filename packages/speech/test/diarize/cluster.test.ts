@@ -94,7 +94,7 @@ describe("speakers from embeddings", () => {
     let told = 0;
     const { weights, values } = blockCentroids(strangers, 32, () => told++);
     expect(told).toBe(2);
-    expect(weights.length).toBeLessThanOrEqual(200);
+    expect(weights.length).toBeLessThanOrEqual(100);
     expect(values.length).toBe(weights.length * 32);
     expect(weights.reduce((sum, weight) => sum + weight, 0)).toBe(1500);
   });

@@ -9,7 +9,7 @@ const AT_ONCE = 1000;
 /** Joins within a block stop below this, so that what two blocks share is still apart there from what they do not. */
 const BLOCK_THRESHOLD = 0.5 * THRESHOLD;
 /** More centroids than this are not carried from a block to the joining of all. */
-const MOST_OF_BLOCK = 100;
+const MOST_OF_BLOCK = 50;
 
 /** Speakers' centroids, `[count, width]`. */
 export type Centroids = { count: number; values: Float32Array };
@@ -35,12 +35,14 @@ export function clusterEmbeddings(
 
 type Points = { values: Float32Array; weights: Float64Array; sums: Float64Array };
 
-/** The points that are clustered: the embeddings, or in long recordings the centroids of a hundred clusters a block at most. */
+/** The points that are clustered: the embeddings, or in long recordings the centroids of fifty clusters a block at most. */
 export function blockCentroids(embeddings: Float32Array, width: number, onBlock: () => void = () => {}): Points {
   const n = embeddings.length / width;
-  const values: number[] = [];
-  const weights: number[] = [];
-  const sums: number[] = [];
+  const most = n <= AT_ONCE ? n : Math.ceil(n / AT_ONCE) * MOST_OF_BLOCK;
+  const values = new Float32Array(most * width);
+  const weights = new Float64Array(most);
+  const sums = new Float64Array(most * width);
+  let points = 0;
   for (let from = 0; from < n; from += AT_ONCE) {
     const block = embeddings.subarray(from * width, Math.min(n, from + AT_ONCE) * width);
     const unit = normalised(block, width);
@@ -49,7 +51,7 @@ export function blockCentroids(embeddings: Float32Array, width: number, onBlock:
       n <= AT_ONCE ? Int32Array.from({ length: count }, (_, i) => i) : cutBlock(agglomerate(unit, width), count);
     for (let label = 0; label <= Math.max(...labels); label++) {
       const mean = new Float64Array(width);
-      const sum = new Float64Array(width);
+      const sum = sums.subarray(points * width, (points + 1) * width);
       let size = 0;
       labels.forEach((found, i) => {
         if (found !== label) return;
@@ -59,13 +61,16 @@ export function blockCentroids(embeddings: Float32Array, width: number, onBlock:
           sum[d] += block[i * width + d];
         }
       });
-      values.push(...mean.map((value) => value / size));
-      sums.push(...sum);
-      weights.push(size);
+      for (let d = 0; d < width; d++) values[points * width + d] = mean[d] / size;
+      weights[points++] = size;
     }
     onBlock();
   }
-  return { values: Float32Array.from(values), weights: Float64Array.from(weights), sums: Float64Array.from(sums) };
+  return {
+    values: values.subarray(0, points * width),
+    weights: weights.subarray(0, points),
+    sums: sums.subarray(0, points * width),
+  };
 }
 
 /** Clusters below the threshold of blocks, or above it until they are few enough. */

@@ -5,7 +5,7 @@ import { LOCAL_SPEAKERS, WINDOW_FRAMES, windowStarts } from "./frames.ts";
 import { HeardWindows } from "./heard-windows.ts";
 import { JoinedTrunks } from "./join-trunks.ts";
 import { maskOf } from "./pool-statistics.ts";
-import { type Reconstruction, reconstruct, type WindowFinding } from "./reconstruct.ts";
+import { type Reconstruction, reconstruct } from "./reconstruct.ts";
 import { segmentWindows } from "./segmentation.ts";
 import type { SpeakerEmbedder } from "./speaker-embedder.ts";
 
@@ -53,20 +53,13 @@ export async function diarizeByNetworks(
       for (const mask of masks) embeddings.push(mask && (await embedder.embed(trunk, mask)));
     }
     const clear = masks.map((mask) => mask !== null && framesOf(mask) >= CLEAR_FRAMES);
-    windows.add(start, active, embeddings, clear);
-    progress((0.95 * windows.list.length) / starts.length);
+    windows.add(active, embeddings, clear);
+    progress((0.95 * windows.count) / starts.length);
   }
   const { values, width } = windows.telling();
   const centroids = cluster(values, width, bounds, () => progress(0.95));
-  const findings: WindowFinding[] = windows.list.map(({ start, active, embeddings }) => ({
-    start,
-    active,
-    speakers: Array.from({ length: LOCAL_SPEAKERS }, (_, s) => {
-      const embedding = embeddings[s];
-      return embedding ? nearestSpeaker(embedding, centroids) : -1;
-    }),
-  }));
-  return reconstruct(findings, centroids.count);
+  const speakers = windows.named((embedding) => nearestSpeaker(embedding, centroids));
+  return reconstruct({ starts, active: windows.active, speakers }, centroids.count);
 }
 
 const framesOf = (mask: Uint8Array) => mask.reduce((sum, on) => sum + on, 0);

@@ -1,44 +1,59 @@
 import { LOCAL_SPEAKERS, WINDOW_FRAMES } from "./frames.ts";
 
-/** What is kept of a window: who of its own speaks, as bits, and an embedding of each who does. */
-export type HeardWindow = { start: number; active: Uint8Array; embeddings: (Float32Array | null)[] };
+/** The place of an embedding: rows of clear ones from 1 on, of faint ones from −1 down; 0 is none. */
+type Place = number;
 
 /**
- * What is kept of a recording's windows until all are heard: a byte a frame and four a number, without a copy. The
- * memory is asked for at once, and taken as it is written to.
+ * What is kept of a recording's windows until all are heard: who of its own speaks, a bit each, and an embedding of each
+ * who does. A byte a frame and four a number, in few large pieces and without a copy; the memory is asked for at once,
+ * and taken as it is written to.
  */
 export class HeardWindows {
-  readonly list: HeardWindow[] = [];
-  readonly #count: number;
-  readonly #active: Uint8Array;
-  readonly #rows: { clear: Rows; faint: Rows };
+  count = 0;
+  /** `[windows, 589]`. */
+  readonly active: Uint8Array;
+  readonly #places: Int32Array;
+  readonly #clear: Rows;
+  readonly #faint: Rows;
 
   constructor(count: number) {
-    this.#count = count;
-    this.#active = new Uint8Array(count * WINDOW_FRAMES);
-    this.#rows = { clear: new Rows(count * LOCAL_SPEAKERS), faint: new Rows(count * LOCAL_SPEAKERS) };
+    this.active = new Uint8Array(count * WINDOW_FRAMES);
+    this.#places = new Int32Array(count * LOCAL_SPEAKERS);
+    this.#clear = new Rows(count * LOCAL_SPEAKERS);
+    this.#faint = new Rows(count * LOCAL_SPEAKERS);
   }
 
   /** `active [589, 3]`; of the embeddings those are `clear` that tell speakers apart. */
-  add(start: number, active: Uint8Array, embeddings: readonly (Float32Array | null)[], clear: readonly boolean[]) {
-    if (this.list.length === this.#count) throw new RangeError("more windows than were announced");
-    const at = this.list.length * WINDOW_FRAMES;
-    const bits = this.#active.subarray(at, at + WINDOW_FRAMES);
+  add(active: Uint8Array, embeddings: readonly (Float32Array | null)[], clear: readonly boolean[]) {
+    const first = this.count * WINDOW_FRAMES;
     for (let i = 0; i < active.length; i++) {
-      if (active[i]) bits[Math.floor(i / LOCAL_SPEAKERS)] |= 1 << (i % LOCAL_SPEAKERS);
+      if (active[i]) this.active[first + Math.floor(i / LOCAL_SPEAKERS)] |= 1 << (i % LOCAL_SPEAKERS);
     }
-    const kept = embeddings.map((embedding, s) => embedding && this.#rows[clear[s] ? "clear" : "faint"].add(embedding));
-    this.list.push({ start, active: bits, embeddings: kept });
+    embeddings.forEach((embedding, s) => {
+      if (embedding) this.#places[this.count * LOCAL_SPEAKERS + s] = this.#keep(embedding, clear[s]);
+    });
+    this.count++;
+  }
+
+  #keep(embedding: Float32Array, clear: boolean): Place {
+    return clear ? this.#clear.add(embedding) : -this.#faint.add(embedding);
   }
 
   /** All clear embeddings, `[n, width]`; all others where none is clear. */
   telling(): { values: Float32Array; width: number } {
-    const { clear, faint } = this.#rows;
-    return (clear.count > 0 ? clear : faint).all();
+    return (this.#clear.count > 0 ? this.#clear : this.#faint).all();
+  }
+
+  /** For each window's own speakers what `name` says of their embedding, −1 where there is none: `[windows, 3]`. */
+  named(name: (embedding: Float32Array) => number): Int8Array {
+    return Int8Array.from(this.#places, (place) => {
+      if (place === 0) return -1;
+      return name(place > 0 ? this.#clear.row(place) : this.#faint.row(-place));
+    });
   }
 }
 
-/** Vectors of one width, one behind the other. */
+/** Vectors of one width, one behind the other; numbers of rows begin with 1. */
 class Rows {
   count = 0;
   readonly #most: number;
@@ -49,14 +64,17 @@ class Rows {
     this.#most = most;
   }
 
-  add(row: Float32Array): Float32Array {
+  add(row: Float32Array): number {
     if (this.count === 0) {
       this.#width = row.length;
       this.#values = new Float32Array(this.#most * row.length);
     }
-    const kept = this.#values.subarray(this.count * this.#width, ++this.count * this.#width);
-    kept.set(row);
-    return kept;
+    this.#values.set(row, this.count * this.#width);
+    return ++this.count;
+  }
+
+  row(number: number): Float32Array {
+    return this.#values.subarray((number - 1) * this.#width, number * this.#width);
   }
 
   all() {

@@ -25,6 +25,8 @@ export async function openNetworks(
     intraOpNumThreads: settings.intraOpThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    // As all sessions: threads that wait leave the cores to the transcription beside them.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
   });
   return {
     segmentation,

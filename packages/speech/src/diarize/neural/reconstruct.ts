@@ -2,10 +2,10 @@ import type { SpeakerTurn } from "../turns.ts";
 import { firstFrameOf, frameMiddle, frameTotal, LOCAL_SPEAKERS, WINDOW_FRAMES } from "./frames.ts";
 
 /**
- * A window's finding: who of its own three speaks, a byte a frame with a bit for each, and which speaker of the file each
- * of them is (−1: none).
+ * What windows found, in order of time: their first samples; who of their own three speaks, a byte a frame with a bit for
+ * each, `[windows, 589]`; and which speaker of the file each of those is (−1: none), `[windows, 3]`.
  */
-export type WindowFinding = { start: number; active: Uint8Array; speakers: readonly number[] };
+export type WindowFindings = { starts: readonly number[]; active: Uint8Array; speakers: Int8Array };
 
 export type Reconstruction = { turns: SpeakerTurn[]; exclusive: SpeakerTurn[] };
 
@@ -13,16 +13,16 @@ export type Reconstruction = { turns: SpeakerTurn[]; exclusive: SpeakerTurn[] };
 const BLOCK_FRAMES = 36_000;
 
 /**
- * Who speaks in the file, from overlapping windows in order of time: how many speak at a frame is the rounded mean of
+ * Who speaks in the file, from overlapping windows: how many speak at a frame is the rounded mean of
  * what its windows say; who they are, those whom most windows name (as pyannote.audio 3.1 reconstructs). `exclusive`
  * names one at most.
  */
 export function reconstruct(
-  windows: readonly WindowFinding[],
+  { starts, active, speakers: named }: WindowFindings,
   speakers: number,
   blockFrames = BLOCK_FRAMES,
 ): Reconstruction {
-  const total = speakers > 0 ? frameTotal(windows.map(({ start }) => start)) : 0;
+  const total = speakers > 0 ? frameTotal(starts) : 0;
   const votes = new Uint16Array(blockFrames * speakers);
   const counts = new Uint16Array(blockFrames);
   const covering = new Uint16Array(blockFrames);
@@ -32,23 +32,24 @@ export function reconstruct(
   for (let from = 0; from < total; from += blockFrames) {
     const to = Math.min(total, from + blockFrames);
     for (const sums of [votes, counts, covering]) sums.fill(0);
-    while (firstFrameOf(windows[earliest].start) + WINDOW_FRAMES <= from) earliest++;
-    for (let w = earliest; w < windows.length && firstFrameOf(windows[w].start) < to; w++) vote(windows[w], from, to);
+    while (firstFrameOf(starts[earliest]) + WINDOW_FRAMES <= from) earliest++;
+    for (let w = earliest; w < starts.length && firstFrameOf(starts[w]) < to; w++) vote(w, from, to);
     for (let frame = from; frame < to; frame++) name(frame, frame - from);
   }
   return { turns: several.close(), exclusive: one.close() };
 
-  function vote({ start, active, speakers: named }: WindowFinding, from: number, to: number) {
-    const first = firstFrameOf(start);
+  function vote(window: number, from: number, to: number) {
+    const first = firstFrameOf(starts[window]);
+    const own = named.subarray(window * LOCAL_SPEAKERS, (window + 1) * LOCAL_SPEAKERS);
     for (let frame = Math.max(from, first); frame < Math.min(to, first + WINDOW_FRAMES); frame++) {
-      const [at, bits] = [frame - from, active[frame - first]];
+      const [at, bits] = [frame - from, active[window * WINDOW_FRAMES + frame - first]];
       covering[at]++;
       for (let l = 0; l < LOCAL_SPEAKERS; l++) {
         if (!((bits >> l) & 1)) continue;
         counts[at]++;
         // Two of the window's own may be one speaker of the file, who has one voice.
-        const again = named.findIndex((other, i) => other === named[l] && (bits >> i) & 1) < l;
-        if (named[l] >= 0 && !again) votes[at * speakers + named[l]]++;
+        const again = own.findIndex((other, i) => other === own[l] && ((bits >> i) & 1) === 1) < l;
+        if (own[l] >= 0 && !again) votes[at * speakers + own[l]]++;
       }
     }
   }
