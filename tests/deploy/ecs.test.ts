@@ -113,6 +113,15 @@ test("the API offers what the workers can do", () => {
   expect(roles.sort()).toEqual(["enhancement", "maintenance", "transcription", "webhooks"]);
 });
 
+test("workers are replaced when the API has migrated the database", () => {
+  for (const service of ["BackgroundService", "GpuService"]) {
+    expect([service, template.Resources[service]!.DependsOn]).toEqual([
+      service,
+      expect.arrayContaining(["ApiService"]),
+    ]);
+  }
+});
+
 test("no policy allows everything, and only workers change their protection", () => {
   const policies = JSON.stringify(Object.values(template.Resources).filter(({ Type }) => Type === "AWS::IAM::Role"));
   expect(policies).not.toMatch(/"Action":"\*"|"Resource":"\*"|"s3:\*"/);

@@ -149,6 +149,14 @@ describe.each(rendered)("%s", (_place, resources) => {
     }
   });
 
+  test("labels part a release into migration, workers and API, as docs/upgrade.md applies them", () => {
+    const componentOf = ({ metadata }: Resource) => metadata.labels?.["app.kubernetes.io/component"];
+    const migration = resources.filter((resource) => componentOf(resource) === "migrate");
+    expect(migration.map(({ kind, metadata }) => `${kind}/${metadata.name}`)).toEqual(["Job/scribe-migrate"]);
+    const early = ours.filter((resource) => componentOf(resource) !== "api").map(({ metadata }) => metadata.name);
+    expect(early.sort()).toEqual(["scribe-maintenance", "scribe-migrate", "scribe-webhooks", "scribe-worker"]);
+  });
+
   test("every variable is a setting, secrets come by reference, and the configuration can be read", () => {
     const settings = of("ConfigMap")[0]!.data as Record<string, string>;
     for (const pod of ours) {

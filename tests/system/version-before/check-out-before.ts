@@ -31,11 +31,22 @@ export interface CheckOut {
  */
 export function checkOut(commit: string): CheckOut {
   const folder = mkdtempSync(join(tmpdir(), "scribe-before-"));
-  const archive = execFileSync("git", ["-C", ROOT, "archive", commit, ...PARTS], { maxBuffer: 2 ** 30 });
-  execFileSync("tar", ["-x", "-C", folder], { input: archive });
-  linkPackages(folder);
-  symlinkSync(join(ROOT, "models"), join(folder, "models"));
-  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    const archive = execFileSync("git", ["-C", ROOT, "archive", commit, ...PARTS], { maxBuffer: 2 ** 30 });
+    execFileSync("tar", ["-x", "-C", folder], { input: archive });
+    linkPackages(folder);
+    symlinkSync(join(ROOT, "models"), join(folder, "models"));
+    symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+    generateClient(folder);
+    return { folder, remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+function generateClient(folder: string): void {
   const prisma = join(ROOT, "node_modules/prisma");
   execFileSync(process.execPath, [join(prisma, "build/index.js"), "generate", "--schema", "prisma/schema.prisma"], {
     cwd: folder,
@@ -43,7 +54,6 @@ export function checkOut(commit: string): CheckOut {
     env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: join(prisma, "package.json"), CHECKPOINT_DISABLE: "1" },
     stdio: "pipe",
   });
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** Gives each package its `node_modules`: packages of ours lead to their sources of then, all others to what is installed now. */
