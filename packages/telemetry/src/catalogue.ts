@@ -81,7 +81,7 @@ export const METRICS = {
   scribe_worker_step_seconds: {
     type: "histogram",
     of: "worker",
-    help: "Time that a step of a job took: fetch, decode, transcribe, commit.",
+    help: "Time that a step of a job took: fetch, decode, transcribe, diarize, commit.",
     labels: ["step"],
     buckets: [0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 1800, 7200],
   },
