@@ -23,7 +23,7 @@ async function refused(response: Response, code: RequestErrorCode, detail = ""):
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ MAX_BATCH_BYTES: "8000000" }, { slowReaderMs: 1_500 });
+  api = await startTestApi({ MAX_BATCH_BYTES: "8000000", MAX_LARGE_BODIES_PER_KEY: "5" }, { slowReaderMs: 1_500 });
 });
 beforeEach(async () => {
   await api.db.pool.query("TRUNCATE batches, jobs, webhook_deliveries, idempotency_records CASCADE");
@@ -246,7 +246,7 @@ describe("the manifest as a whole", () => {
       return { sending, answer };
     });
     // Four wait for the rest of their lines.
-    expect(await Promise.race(under.map(({ answer }) => answer))).toEqual([503, "2"]);
+    expect(await Promise.race(under.map(({ answer }) => answer))).toEqual([503, "5"]);
     for (const { sending } of under) sending.end();
     const statuses = (await Promise.all(under.map(({ answer }) => answer))).map(([status]) => status);
     expect(statuses.sort()).toEqual([202, 202, 202, 202, 503]);

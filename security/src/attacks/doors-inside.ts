@@ -13,7 +13,7 @@ const idOf = ({ id, request_id, job_id }: Record<string, unknown>) => [String(id
 /**
  * Front doors, batches, settings and tests of webhooks. `harmless` is an address whose audio fails: webhooks are told of it.
  */
-export function placesOfAddresses(harmless: string): Place[] {
+function placesOfAddresses(harmless: string): Place[] {
   const json = (path: string, body: (url: string) => unknown, jobs?: Place["jobs"]) => ({
     ask: (url: string): [string, StageCall] => [path, { json: body(url) }],
     ...(jobs && { jobs }),

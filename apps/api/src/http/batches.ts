@@ -2,6 +2,7 @@ import { audit, type BatchRow, tenantBatches } from "@scribe/database";
 import { batchBody } from "@scribe/domain";
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { takeLargeBodyPlace } from "../limits/large-body-place.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
 import { createEstimate } from "./audio-seconds.ts";
@@ -52,7 +53,7 @@ export const postBatch = defineRoute({
     return async ({ request, response, caller }) => {
       const key = readIdempotencyKey(request);
       // A manifest may take a hundred megabytes while it is checked.
-      const leave = api.largeBodies.take(caller.keyId);
+      const leave = takeLargeBodyPlace(api, caller, request);
       try {
         const manifest = await readManifest(request, limits);
         await creating<BatchRow>(api, caller, { route: PATH, key, respond }, response, (commit) =>

@@ -52,7 +52,7 @@ export const limitSettings = {
   }),
   MAX_LARGE_BODIES: setting(whole(1, 1000), {
     fallback: "4",
-    description: "Manifests and bodies with audio inside that one replica reads at once",
+    description: "Manifests and bodies with audio inside, beyond MAX_BODY_BYTES, that one replica reads at once",
   }),
   MAX_LARGE_BODIES_PER_KEY: setting(whole(1, 1000), { fallback: "2", description: "Of them with one key" }),
   MAX_SEARCHES: setting(whole(1, 1000), {

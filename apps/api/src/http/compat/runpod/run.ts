@@ -2,6 +2,7 @@ import type { JobRow } from "@scribe/database";
 import { type FrontDoor, RequestError, renderRunpod } from "@scribe/domain";
 import type { Request } from "express";
 import type { Api } from "../../../api.ts";
+import { takeLargeBodyPlace } from "../../../limits/large-body-place.ts";
 import { defineRoute } from "../../../openapi/route.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { readJson } from "../../middleware/read-json.ts";
@@ -26,10 +27,8 @@ function createRun(api: Api): Submit {
   }
 
   return async (request, caller, endpoint) => {
-    const { MAX_BODY_BYTES, MAX_INLINE_AUDIO_BYTES: maxBytes } = api.config.limits;
-    // What does not say that it is small may be large.
-    const isSmall = Number(request.get("content-length") ?? Number.POSITIVE_INFINITY) <= MAX_BODY_BYTES;
-    const leave = isSmall ? () => undefined : api.largeBodies.take(caller.keyId);
+    const { MAX_INLINE_AUDIO_BYTES: maxBytes } = api.config.limits;
+    const leave = takeLargeBodyPlace(api, caller, request);
     try {
       const body = await readJson(request, runpodBody, { maxBytes, waitMs: api.waits.bodyMs });
       const { fields, ask, source, webhook, ignored } = readRunpodInput(api, endpoint, body);
