@@ -46,6 +46,13 @@ describe("a key", () => {
     expect((await api.call(`/api/v1/jobs/${ids[0]}`, { method: "DELETE", key })).status).toBe(204);
   });
 
+  test("pays for what is only named as a stop is", async () => {
+    const { key } = await api.makeKey(["transcribe", "manage"]);
+    for (let at = 0; at < 3; at++) await make(key);
+    const named = await api.call("/api/v1/lexicons/cancel", { method: "PUT", json: { hotwords: ["a"] }, key });
+    await expectProblem(named, 429, "rate_limited");
+  });
+
   test("refused requests count too, and a window that has ended counts no more", async () => {
     const { key } = await api.makeKey(["read"]);
     for (let at = 0; at < 8; at++) await read(key);
