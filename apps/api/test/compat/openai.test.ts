@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { tenantJobs } from "@scribe/database";
 import { makeWav } from "@scribe/testing";
@@ -8,7 +11,7 @@ let api: TestApi;
 beforeAll(async () => {
   api = await startTestApi(
     { COMPAT_MODEL_ALIASES: "my-whisper=whisper-nano.en" },
-    { foreignHeadersMs: 2_000, foreignFillerMs: 50 },
+    { foreignHeadersMs: 2_000, foreignFillerMs: 50, slowReaderMs: 500 },
   );
 }, 60_000);
 afterAll(() => api.stop());
@@ -57,6 +60,32 @@ async function answer(fields: Fields, path?: string): Promise<Response> {
   await finish(api.db, await nextJob(), SEGMENTS);
   return await pending;
 }
+
+test("whoever takes nothing of the answer is cut off", async () => {
+  const { hostname, port } = new URL(api.url);
+  const body = JSON.stringify({ url: "https://example.com/long.wav" });
+  const socket = connect(Number(port), hostname).on("error", () => undefined);
+  socket.pause();
+  const head = ["POST /deepgram/v1/listen HTTP/1.1", "Host: x", `Authorization: Token ${api.key}`];
+  socket.write([...head, "Content-Type: application/json", `Content-Length: ${body.length}`, "", body].join("\r\n"));
+  const text = "x".repeat(200_000);
+  await finish(
+    api.db,
+    await nextJob(),
+    Array.from({ length: 60 }, (_, at) => segment(at, text)),
+  );
+  await sleep(2_500);
+  let bytes = 0;
+  socket.on("data", (chunk) => {
+    bytes += chunk.length;
+  });
+  const closed = once(socket, "close");
+  socket.resume();
+  await closed;
+  expect(bytes).toBeGreaterThan(0);
+  // What the sockets of both sides held, and not the whole.
+  expect(bytes).toBeLessThan(60 * text.length);
+}, 30_000);
 
 describe("the answer's forms", () => {
   test("json", async () => {

@@ -52,6 +52,8 @@ export async function answerWhenDone(
       sendHead(response, contentType);
       response.setHeader("Content-Length", Buffer.byteLength(opening + body));
     }
+    // Whoever takes nothing would keep the transcript here, and a place among those who wait.
+    response.setTimeout(api.waits.slowReaderMs, () => response.destroy());
     response.end(sent ? body : opening + body);
   } catch (error) {
     if (!gone.signal.aborted) throw error;
