@@ -91,11 +91,10 @@ function join(parts: readonly Part[], bounds: SpeakerBounds): Part[] {
   parts.forEach((part, i) => {
     const before = joined.get(speakers[i]);
     if (!before) joined.set(speakers[i], part);
-    else
-      joined.set(speakers[i], {
-        statistics: before.statistics.plus(part.statistics),
-        pieces: [...before.pieces, ...part.pieces],
-      });
+    else {
+      before.pieces.push(...part.pieces);
+      joined.set(speakers[i], { statistics: before.statistics.plus(part.statistics), pieces: before.pieces });
+    }
   });
   return [...joined.values()];
 }
