@@ -74,7 +74,10 @@ const wanted = (more: Partial<WantedEnhancement> = {}): WantedEnhancement => ({
 const create = async (more: Partial<WantedEnhancement> = {}) => (await mine().create(wanted(more))).id;
 const row = async (id: string) => (await mine().get(id)) as EnhancementRow;
 const ends = async (id: string, status: string) => {
-  await waitFor(async () => (await row(id)).status === status, { timeoutMs: 30_000, what: `the enhancement to be ${status}` });
+  await waitFor(async () => (await row(id)).status === status, {
+    timeoutMs: 30_000,
+    what: `the enhancement to be ${status}`,
+  });
   return await row(id);
 };
 const start = (parts = makeParts()) => {
