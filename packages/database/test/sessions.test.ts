@@ -62,7 +62,7 @@ test("tries lock for twice as long each time, to a bound, and are forgotten afte
   const lock = { after: 2, firstSeconds: 30, mostSeconds: 100 };
   const bucket = uuidV7();
   const lockedFor = async () => {
-    await bench.sql("UPDATE login_attempts SET locked_until = now() WHERE bucket = $1", [bucket]);
+    await bench.sql("UPDATE login_attempts SET locked_until = now() - interval '1 second' WHERE bucket = $1", [bucket]);
     expect(await countAttempt(bench.db, bucket, lock)).toEqual({ admitted: true, locks: true });
     const refused = await countAttempt(bench.db, bucket, lock);
     return refused.admitted ? 0 : refused.retryAfterSeconds;
@@ -73,7 +73,7 @@ test("tries lock for twice as long each time, to a bound, and are forgotten afte
   expect(await lockedFor()).toBeCloseTo(100, -1);
   expect(await lockedFor()).toBeCloseTo(100, -1);
   await bench.sql(
-    "UPDATE login_attempts SET locked_until = now(), last_at = now() - interval '61 minutes' WHERE bucket = $1",
+    "UPDATE login_attempts SET locked_until = now() - interval '1 second', last_at = now() - interval '61 minutes' WHERE bucket = $1",
     [bucket],
   );
   expect(await countAttempt(bench.db, bucket, lock)).toEqual({ admitted: true, locks: false });

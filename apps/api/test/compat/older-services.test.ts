@@ -88,7 +88,7 @@ describe("audio to notes", () => {
     );
     expect(rows[0].seconds).toBeCloseTo(7_200, -1);
     await finish(api.db, id, [segment(0, "Good morning.")]);
-    await api.db.pool.query("UPDATE jobs SET erase_at = now() WHERE id = $1", [id]);
+    await api.db.pool.query("UPDATE jobs SET erase_at = now() - interval '1 second' WHERE id = $1", [id]);
     expect((await at("notes", `/jobs/${note}`))[0]).toBe(404);
     expect((await at("notes", `/jobs/${note}/download`))[0]).toBe(404);
     const files = await api.storedFiles();
@@ -96,7 +96,9 @@ describe("audio to notes", () => {
     await eraseDue({ db: api.db, objects, actor: "retention", signal: AbortSignal.timeout(10_000) });
     await objects.close();
     expect(await found(String(note))).toEqual(["log"]);
-    expect(await found(id)).toEqual(["public.audit"]);
+    // A message is a hint with an id in it, and goes when somebody takes it: here no worker does.
+    const places = (await found(id)).filter((place) => !place.startsWith("bullmq."));
+    expect(places).toEqual(["public.audit"]);
     expect(files.filter((file) => rows[0].audio_key.endsWith(file))).toHaveLength(1);
     expect(await api.storedFiles()).toHaveLength(files.length - 1);
   });
