@@ -13,7 +13,7 @@ export default {
       { jsc: { parser: { syntax: "typescript" }, target: "es2024" }, module: { type: "es6" }, sourceMaps: "inline" },
     ],
   },
-  testMatch: ["<rootDir>/{packages,apps,tests,bench}/**/*.test.ts"],
+  testMatch: ["<rootDir>/{packages,apps,tests,bench,compat}/**/*.test.ts"],
   testPathIgnorePatterns: ["/node_modules/", ...selectTests()],
   modulePathIgnorePatterns: ["<rootDir>/.scribe/", "<rootDir>/.tsbuild/"],
   reporters: ["default", "<rootDir>/scripts/closing-line-reporter.mjs"],

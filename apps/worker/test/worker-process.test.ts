@@ -82,7 +82,10 @@ describe("a worker process", () => {
       const { worker } = await startWorker({ SCRIBE_FAILPOINTS: `${point}#1`, LEASE_SECONDS: "600" });
       expect(await worker.exit).toMatchObject({ signal: "SIGKILL" });
       // Time passes; nobody else takes it before.
-      await box.db.pool.query("UPDATE jobs SET lease_until = now() WHERE id = $1 AND lease_until IS NOT NULL", [id]);
+      await box.db.pool.query(
+        "UPDATE jobs SET lease_until = now() - interval '1 second' WHERE id = $1 AND lease_until IS NOT NULL",
+        [id],
+      );
       await box.db.pool.query("UPDATE jobs SET next_run_at = now() + interval '1 hour' WHERE id = $1", [id]);
     }
     await box.db.pool.query("UPDATE jobs SET next_run_at = now()");

@@ -53,7 +53,7 @@ test("a session ends at its end, however often its tokens were passed on", async
     [hash(`${token}+`)],
   );
   expect(rows).toEqual([{ late: false }]);
-  await bench.sql("UPDATE sessions SET expires_at = now() WHERE id = $1", [ids.sessionId]);
+  await bench.sql("UPDATE sessions SET expires_at = now() - interval '1 second' WHERE id = $1", [ids.sessionId]);
   expect(await findSession(bench.db, ids)).toBeNull();
   expect(await rotate(`${token}+`)).toEqual({ kind: "invalid" });
 });
