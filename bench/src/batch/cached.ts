@@ -23,17 +23,23 @@ export async function cached(stack: TestStack): Promise<void> {
     return job.status === "completed";
   };
   await waitFor(known, { timeoutMs: 30_000, everyMs: 500, what: "the first hit" });
-  const took = { read: [] as number[], hit: [] as number[], miss: [] as number[] };
+  const took = { read: [] as number[], stored: [] as number[], hit: [] as number[], miss: [] as number[] };
   const time = async (into: number[], work: () => Promise<unknown>) => {
     const startedAt = performance.now();
     await work();
     into.push(performance.now() - startedAt);
   };
-  for (let n = 0; n < TIMES; n++) {
+  // Stored before, so that what is timed is the job alone.
+  const uploads: string[] = [];
+  for (let n = 0; n < TIMES; n++) uploads.push(await store(stack, bytes));
+  const scripted = { engine: "synthetic", cache: true, metadata: { synthetic: JSON.stringify({ windows: 1 }) } };
+  const pick = (uploadId: string) => json(stack, "/api/v1/transcribe", { ...scripted, upload_id: uploadId });
+  for (const uploadId of uploads) {
     await time(took.read, async () => await (await stack.call(`/api/v1/jobs/${id}`)).json());
-    await time(took.hit, () => submit(true));
-    await time(took.miss, () => submit(false));
+    await time(took.stored, () => pick(uploadId));
   }
+  for (let n = 0; n < TIMES; n++) await time(took.hit, () => submit(true));
+  for (let n = 0; n < TIMES; n++) await time(took.miss, () => submit(false));
   const row = (name: string, values: number[]) => [
     ...[name, values.length, percentile(values, 0.5).toFixed(1), percentile(values, 0.95).toFixed(1)],
   ];
@@ -41,9 +47,25 @@ export async function cached(stack: TestStack): Promise<void> {
     ["what", "times", "p50 ms", "p95 ms"],
     [
       row("GET of a result", took.read),
+      row("a job of a stored upload whose result is there: completed", took.stored),
       row("an upload whose result is there: completed", took.hit),
       row("the same upload, to be worked on: pending", took.miss),
     ],
   );
   console.log("\nA file of one second. The last two store and hash it, too; the worker is busy with the last one's.\n");
+}
+
+/** By a door that hashes what it receives: its result can be known before a worker looks. */
+async function store(stack: TestStack, bytes: Uint8Array): Promise<string> {
+  const body = bytes as Uint8Array<ArrayBuffer>;
+  const answer = await stack.call("/assemblyai/v2/upload", { method: "POST", body });
+  const { upload_url: url } = (await answer.json()) as { upload_url: string };
+  return url.slice(url.lastIndexOf("/") + 1);
+}
+
+async function json(stack: TestStack, path: string, body: object): Promise<unknown> {
+  const headers = { "content-type": "application/json" };
+  const answer = await stack.call(path, { method: "POST", headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${path} was answered ${answer.status}: ${await answer.text()}`);
+  return await answer.json();
 }
