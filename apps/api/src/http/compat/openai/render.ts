@@ -41,7 +41,7 @@ export function renderOpenai(ask: TranscriptionAsk): ForeignTranscript {
 function verbose(transcript: Transcript, { fields, granularities }: TranscriptionAsk) {
   const { segments, duration, text, language } = transcript;
   return {
-    task: fields.task,
+    task: fields.task ?? "transcribe",
     language: languageName(language),
     duration,
     text,

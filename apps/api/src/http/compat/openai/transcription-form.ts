@@ -74,7 +74,8 @@ export function readTranscriptionForm(
   if (languages.length > 1) ignored.push("languages[]");
   return {
     fields: {
-      task,
+      // What is so anyway is not said: equal jobs are to look equal, whichever door they came by.
+      ...(task === "translate" ? { task } : {}),
       model: foreignModel(api, ask.model, OPENAI_MODELS),
       ...(language ? { language: language.toLowerCase() } : {}),
       ...(ask.prompt ? { prompt: ask.prompt } : {}),
