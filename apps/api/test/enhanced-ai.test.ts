@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { claimEnhancement, completeEnhancement, keepStep, tenantEnhancements } from "@scribe/database";
 import { finish, segment } from "./drive-jobs.ts";
 import { expectProblem } from "./expect-problem.ts";
+import { collect, readSse } from "./read-sse.ts";
 import { startTestApi, type TestApi } from "./start-test-api.ts";
 
 let api: TestApi;
@@ -38,6 +39,28 @@ async function answer(id: string, outputs: Record<string, unknown>): Promise<voi
   await keepStep(api.db, lease, { step: "s", data: {}, progress: 50, promptTokens: 7, completionTokens: 3 });
   expect(await completeEnhancement(api.db, lease, { model: "m", outputs, warnings: ["careful"] })).toBe(true);
 }
+
+test("whoever watches sees progress, then all of it", async () => {
+  const id = await create({ text: "We met.", tasks: ["summary"] });
+  const watched = collect(readSse(await api.call(`${PATH}/${id}/events`)));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const claimed = await claimEnhancement(api.db, id, { workerId: "test", leaseSeconds: 60 });
+  const lease = { jobId: id, epoch: claimed?.leaseEpoch ?? 0 };
+  await keepStep(api.db, lease, { step: "s", data: {}, progress: 50, promptTokens: 7, completionTokens: 3 });
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  await completeEnhancement(api.db, lease, { model: "m", outputs: { summary: "They met." }, warnings: [] });
+  const events = await watched;
+  expect(events.map(({ event, data }) => [event, (data as View & { progress: number }).progress])).toEqual([
+    ["progress", 0],
+    ["progress", 50],
+    ["done", 100],
+  ]);
+  expect(events.at(-1)?.data).toMatchObject({ status: "completed", result: { outputs: { summary: "They met." } } });
+  // A late one is told at once; nobody else's is told at all.
+  expect(await collect(readSse(await api.call(`${PATH}/${id}/events`)))).toMatchObject([{ event: "done" }]);
+  const { key } = await api.makeKey(["read"], { tenant: "watcher" });
+  await expectProblem(await api.call(`${PATH}/${id}/events`, { key }), 404, "not_found");
+});
 
 test("a text is accepted, waits, and shows its result once it has one", async () => {
   const response = await post({ text: "We met.", tasks: ["summary"], metadata: { a: 1 } });

@@ -126,6 +126,7 @@ const MATRIX: Record<string, Verdict> = {
   ],
   listEnhancements: [get(({ job }) => `/api/v1/enhanced-ai?transcription_job_id=${job}`)],
   getEnhancement: [get(({ enhancement }) => `/api/v1/enhanced-ai/${enhancement}`)],
+  watchEnhancement: [get(({ enhancement }) => `/api/v1/enhanced-ai/${enhancement}/events`)],
   deleteEnhancement: [send("DELETE", ({ enhancement }) => `/api/v1/enhanced-ai/${enhancement}`)],
   cancelEnhancement: [send("POST", ({ enhancement }) => `/api/v1/enhanced-ai/${enhancement}/cancel`)],
   presignFile: "takes no id",

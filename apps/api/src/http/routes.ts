@@ -24,6 +24,7 @@ import { storageRoutes } from "./compat/storage/index.ts";
 import { docs, docsScript } from "./docs.ts";
 import { cancelEnhancement, deleteEnhancement, getEnhancement, listEnhancements } from "./enhanced-ai.ts";
 import { postEnhancement } from "./enhanced-ai-create.ts";
+import { watchEnhancement } from "./enhanced-ai-events.ts";
 import { getEvents } from "./events.ts";
 import { completeFile } from "./files-complete.ts";
 import { presignFile } from "./files-presign.ts";
@@ -79,6 +80,7 @@ export const routes: readonly Route[] = [
   postEnhancement,
   listEnhancements,
   getEnhancement,
+  watchEnhancement,
   deleteEnhancement,
   cancelEnhancement,
   presignFile,
