@@ -154,7 +154,10 @@ export async function judge(
       verdict.unexpected.push(`${id}: ${job ? `still ${job.status}, epoch ${job.epoch}` : "no row"}`);
       continue;
     }
-    if (job.dones !== 1 || new Set(job.told).size !== job.told.length) verdict.duplicated += 1;
+    if (job.dones !== 1 || new Set(job.told).size !== job.told.length) {
+      verdict.duplicated += 1;
+      verdict.unexpected.push(`${id}: epoch ${job.epoch}, ${job.dones} ends, told ${JSON.stringify(job.told)}`);
+    }
     if (job.status === "completed") {
       const said = sayingOf(script);
       const told = job.told.map((text) => text.trim()).join(" ");

@@ -17,8 +17,9 @@ export interface StagePostgres {
 export async function startStagePostgres(): Promise<StagePostgres> {
   const dataDir = mkdtempSync(join(tmpdir(), "scribe-chaos-postgres-"));
   chmodSync(dataDir, 0o755);
-  // Processes are killed here, not machines: what a process has written is there without being flushed.
-  let server: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir, fsync: false });
+  // As in production: without fsync our Postgres has no synchronous commit either, and one that is killed then loses what
+  // it had acknowledged.
+  let server: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir, fsync: true });
   const { url } = server;
   const port = Number(new URL(url).port);
   let folder = await askDataFolder(url);
@@ -32,7 +33,7 @@ export async function startStagePostgres(): Promise<StagePostgres> {
     },
     async restart() {
       await server.stop();
-      server = await startEmbeddedPostgres({ dataDir, port, fsync: false });
+      server = await startEmbeddedPostgres({ dataDir, port, fsync: true });
       folder = await askDataFolder(url);
     },
     async stop() {

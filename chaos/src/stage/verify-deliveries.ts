@@ -30,6 +30,9 @@ export async function verifyDeliveries(
   for (const { id } of ended) {
     const delivery = told.get(id);
     if (!delivery) verdict.unexpected.push(`${id}: no webhook came`);
-    else if (delivery.ids.size !== 1 || delivery.bodies.size !== 1) verdict.duplicated += 1;
+    else if (delivery.ids.size !== 1 || delivery.bodies.size !== 1) {
+      verdict.duplicated += 1;
+      verdict.unexpected.push(`${id}: ids ${[...delivery.ids]}, bodies ${[...delivery.bodies].join(" and ")}`);
+    }
   }
 }
