@@ -51,8 +51,6 @@ test("a job whose own time is over goes within a minute, whenever the next run i
     ...{ db: box.db, log: written, objects: box.storage, policy: { audioHours: 24, jobHours: 0 } },
     ...{ intervalMs: 3_600_000, dueEveryMs: 20 },
   });
-  // The first run is over, and the next is an hour away.
-  await waitFor(() => lines.join("").includes("what was too old"), { what: "the first run" });
   const { id } = await box.upload(Buffer.from("audio"));
   await box.db.pool.query("UPDATE jobs SET erase_at = now() - interval '1 second' WHERE id = $1", [id]);
   await waitFor(async () => (await box.jobs.get(id)) === null, { what: "the job to be gone" });
