@@ -121,7 +121,7 @@ describe("a job that asks who speaks", () => {
     await box.jobs.cancel(id);
     box.parts.held.stopJob(id, "cancelled");
     expect(await work).toBe("dropped");
-    expect(stopped).toBeDefined();
+    expect(stopped).toMatchObject({ name: "WorkStopped", reason: "cancelled" });
     expect((await box.row(id)).status).toBe("cancelled");
   });
 

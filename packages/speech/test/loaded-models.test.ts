@@ -119,7 +119,8 @@ describe("models in memory", () => {
     await rm(join(folder, "b/config.json"));
     await expect(hold(models, "b")).rejects.toMatchObject({ code: "model_unavailable" });
     await cp(join(folder, "a/config.json"), join(folder, "b/config.json"));
-    expect(await hold(models, "b")).toBeDefined();
+    expect((await hold(models, "b")).computation).toBe("cpu/fp32/compiled");
+    expect(log).toEqual(["open a", "open b"]);
     a.release();
   });
 });
