@@ -13,6 +13,7 @@ import { createFindCacheKeys } from "./cache-keys.ts";
 import { createApp } from "./create-app.ts";
 import { createHttpServer } from "./create-server.ts";
 import { ensureAdminKey, readAdminKey } from "./ensure-admin-key.ts";
+import { createEstimate } from "./http/audio-seconds.ts";
 import { isProbed, type Lifecycle, newLifecycle } from "./lifecycle.ts";
 import { openHitCounter } from "./limits/hit-counter.ts";
 import { createPlaces } from "./limits/places.ts";
@@ -28,9 +29,6 @@ import { createEventStreams } from "./streams/event-streams.ts";
 import { createUnderway } from "./underway.ts";
 import { WAITS, type Waits } from "./waits.ts";
 import { watchQueueSize } from "./watch-queue-size.ts";
-
-/** Uploads are refused with 507 before the disk is full: what was accepted before needs room to be worked on. */
-const RESERVE_BYTES = 512 * 1024 * 1024;
 
 /** How long a probe may take to see that requests should go elsewhere. */
 const NOTICE_MS = 10_000;
@@ -62,10 +60,15 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
   if (data.DATABASE_URL === undefined || data.SCRIBE_ENCRYPTION_KEY === undefined) {
     throw new ConfigError(["DATABASE_URL is needed (`npm start` brings a database of its own)"]);
   }
-  const waits = { ...WAITS, bodyMs: limits.BODY_TIMEOUT_SECONDS * 1000, ...given };
+  const configured = {
+    bodyMs: limits.BODY_TIMEOUT_SECONDS * 1000,
+    uploadIdleMs: limits.UPLOAD_IDLE_SECONDS * 1000,
+  };
+  const waits = { ...WAITS, ...configured, ...given };
   const adminKey = readAdminKey(data.SCRIBE_ADMIN_KEY);
   const accounts = openAccounts(config);
-  const storage = await openStore(data, { reserveBytes: RESERVE_BYTES });
+  // Uploads are refused before the disk is full: what was accepted before needs room to be worked on.
+  const storage = await openStore(data, { reserveBytes: limits.STORAGE_RESERVE_BYTES });
   const closing = new AsyncDisposableStack();
   try {
     const db = openDatabase({
@@ -145,6 +148,7 @@ export async function startApi(options: StartApiOptions): Promise<RunningApi> {
         lifecycle,
         hits,
         findCacheKeys: createFindCacheKeys(db),
+        estimateAudioSeconds: createEstimate(),
         uploadSlots,
         waiting,
         searches,

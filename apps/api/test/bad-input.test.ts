@@ -54,6 +54,14 @@ describe("a body that is not what it should be", () => {
     await expectProblem(await post(deep), 400, "invalid_request");
   });
 
+  test("32 levels are read, and not one more", async () => {
+    const nested = (levels: number) => `{"no_such": ${"[".repeat(levels)}${"]".repeat(levels)}}`;
+    const read = await expectProblem(await post(nested(32)), 400, "invalid_request");
+    expect(paths(read)).toContain("no_such");
+    const refused = await expectProblem(await post(nested(33)), 400, "invalid_request");
+    expect(refused.detail).toBe("The body is nested too deeply.");
+  });
+
   test("a list in place of an object is 400", async () => {
     await expectProblem(await post("[]"), 400, "invalid_request");
   });

@@ -26,7 +26,7 @@ describe.each(Object.keys(BACKENDS))("files on %s", (name) => {
   beforeAll(async () => {
     backend = await BACKENDS[name]!();
     Object.assign(process.env, backend.processEnv);
-    api = await startTestApi(backend.env);
+    api = await startTestApi({ ...backend.env, MAX_UPLOAD_BYTES: String(2 ** 50) });
   }, 60_000);
   afterAll(async () => {
     await api.stop();
@@ -70,6 +70,18 @@ describe.each(Object.keys(BACKENDS))("files on %s", (name) => {
     const job = await submit(to.upload_id);
     expect(job.status).toBe(202);
     expect(await audioOf(((await job.json()) as { job_id: string }).job_id)).toEqual(Buffer.from(wav));
+  });
+
+  test("as many bytes as one PUT takes have an address, and more are told of the other ways", async () => {
+    const { maxSignedBytes } = backend.store;
+    const most = Math.min(maxSignedBytes, 2 ** 50);
+    expect(await presign({ size: most })).toMatchObject({ method: "PUT" });
+    const json = { filename: "talk.wav", size: most + 1 };
+    const problem = await expectProblem(await api.call("/api/v1/files/presign", { json }), 413, "payload_too_large");
+    if (maxSignedBytes < 2 ** 50) {
+      expect(problem.detail).toContain("/api/v1/files/tus");
+      expect(problem.detail).toContain("POST /api/v1/transcribe/upload");
+    }
   });
 
   test("what is sent after the completion changes nothing that a job reads", async () => {

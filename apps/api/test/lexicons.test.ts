@@ -6,7 +6,7 @@ import { startTestApi, type TestApi } from "./start-test-api.ts";
 let api: TestApi;
 let manager: string;
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ MAX_LEXICONS: "6" });
   manager = (await api.makeKey(["transcribe", "manage"])).key;
 }, 60_000);
 afterAll(() => api.stop());
@@ -48,6 +48,15 @@ describe("a lexicon", () => {
     );
     expect(rows[0].n).toBe(20);
     expect(await (await at("often")).json()).toMatchObject({ version: 26 });
+  });
+
+  test("MAX_LEXICONS of a tenant are taken, and not one more until one is gone", async () => {
+    const { key } = await api.makeKey(["manage"], { tenant: "collector" });
+    const made = async (name: string) => (await make(name, { rules }, key)).status;
+    for (let i = 1; i <= 6; i++) expect(await made(`list-${i}`)).toBe(201);
+    await expectProblem(await make("list-7", { rules }, key), 409, "conflict");
+    expect((await api.call("/api/v1/lexicons/list-1", { method: "DELETE", key })).status).toBe(204);
+    expect(await made("list-7")).toBe(201);
   });
 
   test("needs a name that nobody has", async () => {

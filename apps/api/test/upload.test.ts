@@ -13,7 +13,7 @@ const MAX_BYTES = 200_000;
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ MAX_UPLOAD_BYTES: String(MAX_BYTES) }, { idempotencyMs: 700, uploadIdleMs: 1000 });
+  api = await startTestApi({ MAX_UPLOAD_BYTES: String(MAX_BYTES), UPLOAD_IDLE_SECONDS: "1" }, { idempotencyMs: 700 });
 }, 60_000);
 afterAll(() => api.stop());
 
@@ -144,7 +144,19 @@ describe("a form that is wrong is refused, and nothing of it is kept", () => {
     sending.destroy();
   });
 
-  test("a sender that falls silent is told so, and nothing is left", async () => {
+  test("UPLOAD_IDLE_SECONDS: a sender that pauses for less is waited for", async () => {
+    const { sending, answer } = beginUpload(api);
+    const body = formBody([wavPart]);
+    for (let at = 0; at < body.length; at += 12_000) {
+      sending.write(body.subarray(at, at + 12_000));
+      await sleep(500);
+    }
+    sending.end();
+    expect((await answer).status).toBe(202);
+    before = await api.storedFiles();
+  });
+
+  test("UPLOAD_IDLE_SECONDS: a sender that falls silent is told so, and nothing is left", async () => {
     const { sending, answer } = beginUpload(api);
     sending.write(formBody([wavPart], { closed: false }).subarray(0, 20_000));
     const { status, body } = await answer;

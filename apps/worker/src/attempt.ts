@@ -33,6 +33,8 @@ export interface JobSettings {
   backoffSeconds: (attempt: number) => number;
   maxAudioSeconds: number;
   maxAudioBytes: number;
+  /** Address space of one decoder. */
+  decoderMemoryBytes: number;
   fetchTimeoutMs: number;
   /** Longest wait for the next byte of audio. */
   idleTimeoutMs: number;

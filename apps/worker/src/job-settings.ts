@@ -20,6 +20,7 @@ export function jobSettings(config: Config, random: () => number = Math.random):
     },
     maxAudioSeconds: jobs.MAX_AUDIO_SECONDS,
     maxAudioBytes: http.MAX_UPLOAD_BYTES,
+    decoderMemoryBytes: jobs.DECODER_MEMORY_BYTES,
     fetchTimeoutMs: outbound.FETCH_TIMEOUT_SECONDS * 1000,
     idleTimeoutMs: 30_000,
   };

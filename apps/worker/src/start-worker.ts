@@ -64,8 +64,8 @@ const HEARTBEAT_MS = 5000;
 /** What setTimeout can wait for: 24 days, which is never enough for a worker. */
 const LONGEST_TIMER_SECONDS = 2_147_483;
 
-/** Less than the API leaves free, so that jobs that it has accepted still find room for what they fetch. */
-const RESERVE_BYTES = 128 * 1024 * 1024;
+/** Of what the API leaves free, so that jobs that it has accepted still find room for what they fetch. */
+const RESERVE_SHARE = 1 / 4;
 
 /** How long handing back may take after the grace: a statement for each job. */
 const HAND_BACK_MS = 10_000;
@@ -109,7 +109,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     opened.push(() => notifications.close());
     const outbound = createOutboundClient(outboundPolicy(config));
     opened.push(() => outbound.close());
-    const storage = await openStore(data, { reserveBytes: RESERVE_BYTES });
+    const storage = await openStore(data, { reserveBytes: RESERVE_SHARE * config.limits.STORAGE_RESERVE_BYTES });
     opened.push(() => storage.close());
     const workFolder = await openWorkFolder(resolve(data.SCRIBE_DATA_DIR), workerId);
     opened.push(() => workFolder.close());
@@ -162,7 +162,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         hosts: outboundConfig.VERCEL_BYPASS_HOSTS,
         secret: outboundConfig.VERCEL_AUTOMATION_BYPASS_SECRET,
       });
-      const role = startWebhooks({ db, log, metrics, tracer, poke }, { queues, outbound, scheduleSeconds, headersFor });
+      const role = startWebhooks(
+        { db, log, metrics, tracer, poke },
+        { queues, outbound, scheduleSeconds, headersFor, concurrency: outboundConfig.WEBHOOK_CONCURRENCY },
+      );
       opened.push(() => role.close());
       roles.push(role);
     }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import {
   claimEnhancement,
@@ -80,8 +81,8 @@ const ends = async (id: string, status: string) => {
   });
   return await row(id);
 };
-const start = (parts = makeParts()) => {
-  role = startEnhancement(parts, { queues, concurrency: 2 });
+const start = (parts = makeParts(), concurrency = 2) => {
+  role = startEnhancement(parts, { queues, concurrency });
   dispatcher.poke("enhancement");
   return parts;
 };
@@ -120,6 +121,19 @@ test("what was asked is answered, told once, and leaves no steps behind", async 
   expect(samples.values.find(({ labels }) => labels.kind === "prompt")?.value).toBeGreaterThanOrEqual(
     done.promptTokens,
   );
+});
+
+test("ENHANCED_AI_CONCURRENCY: so many are worked on at once, and no more", async () => {
+  const ids = await Promise.all(Array.from({ length: 4 }, () => create({ tasks: ["title"], webhookUrl: null })));
+  const atWork = async () => (await Promise.all(ids.map(row))).filter(({ status }) => status === "processing").length;
+  model.fail("hang", { times: 100 });
+  start(makeParts(), 3);
+  await waitFor(async () => (await atWork()) >= 3, { what: "three at work" });
+  await sleep(300);
+  expect(await atWork()).toBe(3);
+  role?.abort();
+  await role?.drain();
+  await box.db.pool.query("DELETE FROM enhancements WHERE id = ANY($1::uuid[])", [ids]);
 });
 
 test("429 waits as long as the endpoint asks, 500 and half an answer are tried again, and nothing is asked twice", async () => {

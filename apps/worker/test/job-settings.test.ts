@@ -16,6 +16,20 @@ const { config } = readConfig(env);
 test("an attempt may take twenty times its audio, and never less than ten minutes", () => {
   const { timeLimitMs } = jobSettings(config);
   expect([timeLimitMs(1), timeLimitMs(3600)]).toEqual([600_000, 72_000_000]);
+  const three = jobSettings(readConfig({ ...env, JOB_TIMEOUT_FACTOR: "3" }).config).timeLimitMs;
+  expect([three(200), three(201)]).toEqual([600_000, 603_000]);
+});
+
+test("what a recording may be, and its decoder take, is as configured", () => {
+  const limits = {
+    MAX_AUDIO_SECONDS: "7",
+    MAX_UPLOAD_BYTES: "9",
+    MAX_ATTEMPTS: "4",
+    DECODER_MEMORY_BYTES: "300000000",
+  };
+  expect(jobSettings(readConfig({ ...env, ...limits, FETCH_TIMEOUT_SECONDS: "5" }).config)).toMatchObject({
+    ...{ maxAttempts: 4, maxAudioSeconds: 7, maxAudioBytes: 9, decoderMemoryBytes: 300_000_000, fetchTimeoutMs: 5000 },
+  });
 });
 
 test("the wait before another attempt grows, with jitter, up to a limit", () => {

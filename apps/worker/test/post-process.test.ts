@@ -51,7 +51,7 @@ async function result(id: string) {
 }
 
 async function lexicon(name: string, content: Partial<LexiconContent>): Promise<TranscriptionOptions> {
-  const row = await tenantLexicons(box.db, box.tenant.id).create(name, lexiconContent.parse(content));
+  const row = await tenantLexicons(box.db, box.tenant.id).create(name, lexiconContent.parse(content), 1000);
   if (row === null || row === "full") throw new Error("not made");
   return { lexicon: name, lexicon_version: { id: row.id, version: row.version } };
 }

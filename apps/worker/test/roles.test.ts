@@ -35,7 +35,7 @@ beforeEach(async () => {
   receiver.answer([]);
   roles = [
     startMaintenance(dispatcher),
-    startWebhooks(parts, { queues, outbound: parts.outbound, scheduleSeconds: [0.2, 0.2] }),
+    startWebhooks(parts, { queues, outbound: parts.outbound, scheduleSeconds: [0.2, 0.2], concurrency: 32 }),
     startTranscription(parts, { queues, concurrency: 1 }),
   ];
 });

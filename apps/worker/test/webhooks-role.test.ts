@@ -34,7 +34,13 @@ afterEach(async () => {
 
 const start = (more: Partial<WebhookSettings> = {}): Role => {
   const parts = { ...box.parts, poke: (kind: QueueKind) => dispatcher.poke(kind) };
-  return startWebhooks(parts, { queues, outbound: box.parts.outbound, scheduleSeconds: [0.2], ...more });
+  return startWebhooks(parts, {
+    queues,
+    outbound: box.parts.outbound,
+    scheduleSeconds: [0.2],
+    concurrency: 32,
+    ...more,
+  });
 };
 
 /** Cancelled jobs tell their receiver; nobody has to work on them. */
@@ -82,6 +88,23 @@ test("an endpoint has at most four tries at once, and a slow one holds up no oth
   expect((await deliveryOf(slow.at(-1)!)).status).toBe("pending");
   for (const id of slow) await ends(id, "delivered");
   expect(most).toBe(4);
+});
+
+test("WEBHOOK_CONCURRENCY: so many are under way at once, and no more", async () => {
+  role.abort();
+  await role.drain();
+  await role.close();
+  role = start({ concurrency: 3 });
+  let atOnce = 0;
+  let most = 0;
+  receiver.answer(() => {
+    most = Math.max(most, ++atOnce);
+    setTimeout(() => atOnce--, 100);
+    return { status: 200, delayMs: 100 };
+  });
+  const paths = Array.from({ length: 9 }, (_, at) => `/of-its-own-${at}`);
+  for (const id of await Promise.all(paths.map(async (path) => (await tell(1, path))[0]!))) await ends(id, "delivered");
+  expect(most).toBe(3);
 });
 
 test("Retry-After is waited for", async () => {

@@ -66,6 +66,7 @@ export async function openWorkerBox(settings: Partial<JobSettings> = {}) {
       backoffSeconds: () => 0,
       maxAudioSeconds: 7200,
       maxAudioBytes: 50_000_000,
+      decoderMemoryBytes: 2 ** 30,
       fetchTimeoutMs: 10_000,
       idleTimeoutMs: 5_000,
       ...settings,

@@ -145,6 +145,8 @@ describe("hostile files", () => {
     await expect(
       decodeToPcm(path, bench.path("out.pcm"), { ...options(), memoryBytes: 64 * 1024 ** 2 }),
     ).rejects.toMatchObject({ code: "unsupported_audio" });
+    const decoded = await decodeToPcm(path, bench.path("out.pcm"), { ...options(), memoryBytes: 1024 ** 3 });
+    expect(decoded.samples).toBe(16_000);
   });
 
   test("a program that cannot be started is our failure", async () => {

@@ -69,7 +69,12 @@ export interface BlobStore {
   list(prefix: string, options?: Waiting): AsyncIterable<BlobStat>;
   /** Fails with `conflict` where the source's etag is not `ifMatch`: then its bytes were changed meanwhile. */
   copy(from: string, to: string, options?: Waiting & { readonly ifMatch?: string }): Promise<BlobStat>;
-  /** An address for exactly `bytes` bytes at `key`; null where the store has no addresses of its own (local disk). */
+  /** The most that one signed address takes; larger objects are put in parts. */
+  readonly maxSignedBytes: number;
+  /**
+   * An address for exactly `bytes` bytes at `key`; null where the store has no addresses of its own (local disk). Fails
+   * with `payload_too_large` beyond `maxSignedBytes`.
+   */
   presignPut(
     key: string,
     options: { readonly bytes: number; readonly contentType?: string; readonly expiresInSeconds: number },

@@ -151,6 +151,7 @@ export function createLocalStore({ root, reserveBytes = 0 }: LocalStoreOptions):
 
   return {
     backend: "local",
+    maxSignedBytes: Number.POSITIVE_INFINITY,
     put,
     get,
     stat: statObject,

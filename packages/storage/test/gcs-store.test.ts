@@ -47,6 +47,16 @@ describe("GCS alone", () => {
     expect(await store.stat("up/1")).toMatchObject({ bytes: 5, contentType: "audio/wav" });
   });
 
+  test("no address is signed for more than one PUT takes", async () => {
+    const most = 5 * 1024 ** 4;
+    expect(store.maxSignedBytes).toBe(most);
+    expect(await store.presignPut("up/1", { bytes: most, expiresInSeconds: 60 })).toMatchObject({ method: "PUT" });
+    await expect(store.presignPut("up/1", { bytes: most + 1, expiresInSeconds: 60 })).rejects.toMatchObject({
+      code: "payload_too_large",
+      retryable: false,
+    });
+  });
+
   test("a signed address gives an object under a name, and no other object", async () => {
     await store.put("k", bytesOf("hello"));
     const { url } = (await store.presignGet("k", { expiresInSeconds: 60, downloadName: "talk 1.wav" }))!;

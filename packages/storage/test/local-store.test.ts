@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, statfs, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -31,6 +31,12 @@ describe("local disk alone", () => {
     await expect(store.put("a/b", body)).rejects.toMatchObject({ code: "insufficient_storage", retryable: true });
     expect(body.destroyed).toBe(true);
     expect(await readdir(root)).toEqual([]);
+  });
+
+  test("a disk that keeps its reserve takes them", async () => {
+    const { bavail, bsize } = await statfs(root);
+    const store = createLocalStore({ root, reserveBytes: Math.floor((bavail * bsize) / 2) });
+    expect(await store.put("a/b", bytesOf("x"))).toMatchObject({ bytes: 1 });
   });
 
   test("a full disk is told as such", () => {
@@ -80,6 +86,7 @@ describe("local disk alone", () => {
   test("has no addresses of its own", async () => {
     const store = createLocalStore({ root });
     expect(await store.presignPut("a", { bytes: 1, expiresInSeconds: 60 })).toBeNull();
+    expect(store.maxSignedBytes).toBe(Number.POSITIVE_INFINITY);
     expect(await store.presignGet("a", { expiresInSeconds: 60 })).toBeNull();
   });
 });

@@ -17,6 +17,7 @@ export function prefixedStore(store: BlobStore, prefix: string): BlobStore {
     remove: (key, options) => store.remove(prefix + key, options),
     list,
     copy: async (from, to, options) => bare(await store.copy(prefix + from, prefix + to, options)),
+    maxSignedBytes: store.maxSignedBytes,
     presignPut: (key, options) => store.presignPut(prefix + key, options),
     presignGet: (key, options) => store.presignGet(prefix + key, options),
     async usage() {

@@ -60,6 +60,14 @@ export const presignFile = defineRoute({
       if (size > MAX_UPLOAD_BYTES) {
         throw new RequestError("payload_too_large", `The file is larger than ${MAX_UPLOAD_BYTES} bytes.`);
       }
+      const { maxSignedBytes } = api.storage;
+      if (size > maxSignedBytes) {
+        throw new RequestError(
+          "payload_too_large",
+          `The storage takes at most ${maxSignedBytes} bytes in one PUT. Send the file in parts, by the tus protocol ` +
+            "(/api/v1/files/tus), or as a form (POST /api/v1/transcribe/upload).",
+        );
+      }
       const { tenantId } = caller;
       const id = uuidV7();
       const storageKey = `uploads/${tenantId}/${id}/incoming`;

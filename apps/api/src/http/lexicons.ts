@@ -43,7 +43,8 @@ export const postLexicon = defineRoute({
     (api) =>
     async ({ request, response, caller, body: { name, ...content } }) => {
       refuseIdempotencyKey(request);
-      const made = await tenantLexicons(api.db, caller.tenantId).create(name, content);
+      const { MAX_LEXICONS } = api.config.limits;
+      const made = await tenantLexicons(api.db, caller.tenantId).create(name, content, MAX_LEXICONS);
       if (made === null) throw new RequestError("conflict", "There is a lexicon of this name.");
       if (made === "full") throw new RequestError("conflict", "There are too many lexicons; remove some.");
       await tell(api, caller, request, "lexicon.created", made);

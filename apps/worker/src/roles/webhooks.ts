@@ -5,9 +5,6 @@ import { DELIVERY_TIMEOUT_MS, type DeliveryResult, decideOutcome, deliverOnce } 
 import type { WorkerParts } from "../attempt.ts";
 import type { Role } from "./role.ts";
 
-/** Deliveries wait for receivers and hardly compute. */
-const DELIVERIES_AT_ONCE = 32;
-
 /** Longer than a try can take, so that a lease that ran out means a worker that died. */
 const LEASE_SECONDS = Math.ceil(DELIVERY_TIMEOUT_MS / 1000) + 15;
 
@@ -15,6 +12,8 @@ export interface WebhookSettings {
   queues: Queues;
   outbound: OutboundClient;
   scheduleSeconds: readonly number[];
+  /** Deliveries at once: they wait for receivers and hardly compute. */
+  concurrency: number;
   /** Further headers for an address. */
   headersFor?: (url: string) => Record<string, string>;
 }
@@ -26,7 +25,7 @@ export function startWebhooks(parts: Parts, settings: WebhookSettings): Role {
   const running = new Set<Promise<void>>();
   const stop = new AbortController();
   const consumer = settings.queues.consume("webhooks", {
-    concurrency: DELIVERIES_AT_ONCE,
+    concurrency: settings.concurrency,
     handle: async (deliveryId) => {
       const work = tryDelivery(deliveryId, parts, settings, stop.signal);
       running.add(work);

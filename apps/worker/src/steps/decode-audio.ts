@@ -41,6 +41,7 @@ export async function decodeAudio(source: string, attempt: Attempt, parts: Worke
       channel,
       timeoutMs: settings.timeLimitMs(job.audioSeconds),
       temporaryFolder: folder,
+      memoryBytes: settings.decoderMemoryBytes,
       maxSeconds: settings.maxAudioSeconds,
       onProgress: alive,
     });

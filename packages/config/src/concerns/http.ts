@@ -38,7 +38,10 @@ export const httpSettings = {
     fallback: "2147483648",
     description: "Largest upload or fetched file",
   }),
-  MAX_STREAMS_PER_KEY: setting(whole(1, 100_000), { fallback: "100", description: "Open event streams of one key" }),
+  MAX_STREAMS_PER_KEY: setting(whole(1, 100_000), {
+    fallback: "100",
+    description: "Event streams of one key that one replica keeps open",
+  }),
   SCRIBE_ENABLE_SYNTHETIC: setting(flag, {
     fallback: "false",
     description: "Allow `engine: synthetic` for rehearsals",

@@ -56,4 +56,8 @@ export const jobSettings = {
     description: "How often what is too old is erased",
   }),
   MAX_AUDIO_SECONDS: setting(whole(1, 1_000_000), { fallback: "36000", description: "Longest audio of a job" }),
+  DECODER_MEMORY_BYTES: setting(whole(2 ** 28, 2 ** 40), {
+    fallback: "1073741824",
+    description: "Address space of one ffmpeg that reads a recording, where `prlimit` can bound it",
+  }),
 } as const;

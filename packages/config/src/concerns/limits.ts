@@ -44,6 +44,15 @@ export const limitSettings = {
     fallback: "1024",
     description: "An upload that is slower than this for half a minute is cut; 0: never",
   }),
+  UPLOAD_IDLE_SECONDS: setting(whole(1, 3600), {
+    fallback: "30",
+    description: "An upload of which no byte came for this long is cut",
+  }),
+  STORAGE_RESERVE_BYTES: setting(whole(0, 2 ** 50), {
+    fallback: "536870912",
+    description:
+      "With local storage: uploads are refused while the disk has less room than this; workers leave a quarter of it",
+  }),
   MAX_BODY_BYTES: setting(whole(1024, 2 ** 24), { fallback: "1048576", description: "Largest JSON body" }),
   MAX_BATCH_BYTES: setting(whole(1024, 2 ** 28), { fallback: "33554432", description: "Largest manifest of a batch" }),
   MAX_INLINE_AUDIO_BYTES: setting(whole(1024, 2 ** 28), {
@@ -64,6 +73,7 @@ export const limitSettings = {
     fallback: "1000",
     description: "Enhancements of one tenant that were asked for by themselves and have not ended",
   }),
+  MAX_LEXICONS: setting(whole(1, 10_000), { fallback: "1000", description: "Lexicons of one tenant" }),
   MAX_METADATA_BYTES: setting(whole(2, 16_384), {
     fallback: "16384",
     description: "Largest `metadata` of a job, as JSON",

@@ -7,6 +7,10 @@ export const outboundSettings = {
   }),
   FETCH_ALLOWED_PORTS: setting(list, { fallback: "", description: "Ports that URLs may name besides 80 and 443" }),
   FETCH_TIMEOUT_SECONDS: setting(whole(1, 86_400), { fallback: "300", description: "Longest fetch of an audio URL" }),
+  WEBHOOK_CONCURRENCY: setting(whole(1, 1000), {
+    fallback: "32",
+    description: "Deliveries that a worker has under way at once",
+  }),
   WEBHOOK_SECRET: setting(text, { secret: true, description: "Signing secret of the default tenant, `whsec_…`" }),
   WEBHOOK_FORMAT: setting(oneOf(["standard", "legacy"]), {
     fallback: "standard",

@@ -18,9 +18,6 @@ export interface LexiconVersion {
 /** Versions that are kept behind the last one, for jobs that were submitted while they stood. */
 const KEPT_VERSIONS = 20;
 
-/** More than anybody has; a list is one answer. */
-const MOST_LEXICONS = 1000;
-
 const COLUMNS = `l.id, l.name, l.version, l.created_at AS "createdAt", l.updated_at AS "updatedAt"`;
 const UNIQUE_VIOLATION = "23505";
 
@@ -30,8 +27,8 @@ export function tenantLexicons(db: Database, tenantId: string) {
     /** By name. */
     async list(): Promise<LexiconRow[]> {
       const { rows } = await db.pool.query<LexiconRow>(
-        `SELECT ${COLUMNS} FROM lexicons l WHERE l.tenant_id = $1 ORDER BY l.name LIMIT $2`,
-        [tenantId, MOST_LEXICONS],
+        `SELECT ${COLUMNS} FROM lexicons l WHERE l.tenant_id = $1 ORDER BY l.name`,
+        [tenantId],
       );
       return rows;
     },
@@ -54,14 +51,14 @@ export function tenantLexicons(db: Database, tenantId: string) {
       return rows[0] === undefined ? null : lexiconContent.parse(rows[0].content);
     },
 
-    /** Null where the name is taken, `full` where there are too many. */
-    async create(name: string, content: LexiconContent): Promise<LexiconRow | "full" | null> {
+    /** Null where the name is taken, `full` where there are `most` already. */
+    async create(name: string, content: LexiconContent, most: number): Promise<LexiconRow | "full" | null> {
       return await inTransaction(db, async (client) => {
         const { rows: counted } = await client.query<{ count: number }>(
           "SELECT count(*)::int AS count FROM lexicons WHERE tenant_id = $1",
           [tenantId],
         );
-        if (counted[0]!.count >= MOST_LEXICONS) return "full";
+        if (counted[0]!.count >= most) return "full";
         const { rows } = await client.query<LexiconRow>(
           `INSERT INTO lexicons AS l (id, tenant_id, name) VALUES ($1, $2, $3) RETURNING ${COLUMNS}`,
           [uuidV7(), tenantId, name],

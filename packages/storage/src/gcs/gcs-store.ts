@@ -18,6 +18,9 @@ const COPY_LIMIT_MS = 600_000;
 /** With the client's own retries. */
 const ANSWER_LIMIT_MS = 120_000;
 
+/** Google's limit on an object. */
+const MAX_SIGNED_BYTES = 5 * 2 ** 40;
+
 interface Waiting {
   readonly signal?: AbortSignal;
 }
@@ -135,6 +138,7 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
   }
 
   const presignPut: BlobStore["presignPut"] = async (key, { bytes, contentType, expiresInSeconds }) => {
+    if (bytes > MAX_SIGNED_BYTES) throw new StorageError("payload_too_large", "One signed PUT takes less than this.");
     const extensionHeaders = { "x-goog-content-length-range": `${bytes},${bytes}` };
     const how = { action: "write", extensionHeaders, ...(contentType && { contentType }) } as const;
     const { url, expiresAt } = await sign(key, expiresInSeconds, how);
@@ -164,6 +168,7 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
 
   return {
     backend: "gcs",
+    maxSignedBytes: MAX_SIGNED_BYTES,
     put,
     get,
     stat,

@@ -14,6 +14,9 @@ import { openS3, type S3Connection, type S3Options, SILENCE_MS } from "./s3-clie
 /** Parts carry no sign of life; whoever still uploads after a day will not end. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
+/** Amazon's limit on one PUT, and on one copy; other stores that speak S3 have this one or a higher one. */
+const MAX_SIGNED_BYTES = 5 * 2 ** 30;
+
 interface Waiting {
   readonly signal?: AbortSignal;
 }
@@ -114,6 +117,7 @@ export async function createS3Store(options: S3Options): Promise<BlobStore> {
   }
 
   const presignPut: BlobStore["presignPut"] = async (key, { bytes, contentType, expiresInSeconds }) => {
+    if (bytes > MAX_SIGNED_BYTES) throw new StorageError("payload_too_large", "One signed PUT takes less than this.");
     assertObjectKey(key);
     const command = new commands.PutObjectCommand({
       Bucket,
@@ -159,6 +163,7 @@ export async function createS3Store(options: S3Options): Promise<BlobStore> {
 
   return {
     backend: "s3",
+    maxSignedBytes: MAX_SIGNED_BYTES,
     put,
     get,
     stat,
