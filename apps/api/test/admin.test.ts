@@ -257,6 +257,12 @@ describe("links to a transcript", () => {
     expect(api.log()).not.toContain("signature=");
   });
 
+  test("a link lasts a day at most", async () => {
+    expect((await link({ format: "text", expires_in: 86_400 })).status).toBe(200);
+    const problem = await expectProblem(await link({ format: "text", expires_in: 86_401 }), 400, "invalid_request");
+    expect(paths(problem)).toEqual(["expires_in"]);
+  });
+
   test("whatever is changed in one, it opens nothing", async () => {
     const { url } = await body<{ url: string }>(await link({ format: "text" }));
     const change = (name: string, value: string) => {

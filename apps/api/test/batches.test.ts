@@ -233,6 +233,13 @@ describe("the manifest as a whole", () => {
     await refused(await post({ items: items(1), webhook_url: "http://10.0.0.1/" }), "url_not_allowed");
   });
 
+  test("MAX_BATCH_BYTES: as many are read, and not one more", async () => {
+    const line = JSON.stringify(item(1));
+    const whole = (bytes: number) => postLines([line, " ".repeat(bytes - Buffer.byteLength(line) - 1)]);
+    expect((await whole(8_000_000)).status).toBe(202);
+    await refused(await whole(8_000_001), "payload_too_large");
+  });
+
   test("that no more can be read of is asked to come again", async () => {
     const under = Array.from({ length: 5 }, () => {
       const headers = { Authorization: `Bearer ${api.key}`, "Content-Type": "application/x-ndjson" };

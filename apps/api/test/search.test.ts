@@ -146,7 +146,13 @@ describe("a search", () => {
     expect(texts(await search({ q: `snapdragon or tenant/${rows[0].id}` }))).toEqual(["snapdragon mine"]);
   });
 
+  test("a query of 256 characters is read, and so is a page of 100", async () => {
+    await said(["delphinium here"]);
+    expect(texts(await search({ q: "delphinium".padEnd(256, " "), limit: "100" }))).toEqual(["delphinium here"]);
+  });
+
   test.each([
+    ["a page of 101", { q: "rose", limit: "101" }, "limit"],
     ["no question", {}, "q"],
     ["an empty one", { q: "" }, "q"],
     ["signs alone", { q: "&|!():*" }, "q"],
