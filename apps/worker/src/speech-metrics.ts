@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Engine } from "@scribe/domain";
-import type { BatchRuns, ChildExit, SpeechRuntime } from "@scribe/speech";
+import type { BatchRuns, ChildExit, ProviderFallback, SpeechRuntime } from "@scribe/speech";
 import { collectTogether, counter, gauge, histogram, type Registry } from "@scribe/telemetry";
 
 /** Pages of Linux on every machine that we support. */
@@ -42,6 +42,12 @@ export function showBatches(registry: Registry): (runs: BatchRuns) => void {
   return (runs) => {
     for (const [share, count] of runs) for (let run = 0; run < count; run++) occupancy.observe(share);
   };
+}
+
+/** Shows where a model runs on another provider than it should; call what it gives with each fallback. */
+export function showFallbacks(registry: Registry): (fallback: ProviderFallback) => void {
+  const fallbacks = counter(registry, "scribe_worker_provider_fallbacks_total");
+  return ({ from, to, when }) => fallbacks.inc({ from, to, when });
 }
 
 async function residentBytes(pid: number): Promise<number> {

@@ -36,7 +36,7 @@ import { startMaintenance } from "./roles/maintenance.ts";
 import type { Role } from "./roles/role.ts";
 import { startTranscription } from "./roles/transcription.ts";
 import { startWebhooks } from "./roles/webhooks.ts";
-import { showBatches, showSpeech } from "./speech-metrics.ts";
+import { showBatches, showFallbacks, showSpeech } from "./speech-metrics.ts";
 import { makeWorkerId, openWorkFolder } from "./work-folder.ts";
 import { createWorkerMetrics } from "./worker-metrics.ts";
 
@@ -292,6 +292,7 @@ function openEngines({ speech, http, data }: Config, log: Logger, registry: Regi
       probe: resolve(bundledDir, "sample/dialogue.wav"),
     },
     onRuns: showBatches(registry),
+    onFallback: showFallbacks(registry),
     log: ({ level, message, ...fields }) => log[level](fields, message),
   });
   const hub = openHub(speech, resolve(data.SCRIBE_DATA_DIR));

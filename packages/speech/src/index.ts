@@ -24,6 +24,7 @@ export type {
   TranscribeRequest,
 } from "./runtime/speech-runtime.ts";
 export { startSpeechRuntime } from "./runtime/start-speech-runtime.ts";
+export type { ProviderFallback } from "./sessions/computation.ts";
 export { SpeechError, type SpeechErrorCode } from "./speech-error.ts";
 export {
   DECODER_VERSION,

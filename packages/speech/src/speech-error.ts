@@ -35,11 +35,14 @@ export class SpeechError extends Error {
 /** The form in which an error crosses the channel between processes. */
 export type SpeechErrorMessage = { code: SpeechErrorCode; message: string };
 
+/** How onnxruntime, its providers and V8 say that memory could not be had. */
+const OUT_OF_MEMORY =
+  /bad.alloc|out.of.(device.|host.)?memory|failed to allocate|alloc_failed|allocation failed|smaller than requested bytes/i;
+
 /** Any thrown value as a SpeechError: native allocation failures become `out_of_memory`, the unexpected `internal`. */
 export function asSpeechError(error: unknown): SpeechError {
   if (error instanceof SpeechError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  if (/bad_alloc|out of memory|failed to allocate|Array buffer allocation failed/i.test(message))
-    return new SpeechError("out_of_memory", message, error);
+  if (OUT_OF_MEMORY.test(message)) return new SpeechError("out_of_memory", message, error);
   return new SpeechError("internal", message, error);
 }

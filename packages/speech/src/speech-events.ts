@@ -41,7 +41,7 @@ export const speechCheckpointSchema = z.object({
 export type SpeechCheckpoint = z.infer<typeof speechCheckpointSchema>;
 
 export type SpeechEvent =
-  /** The model is ready; `computation` names provider, precision and graphs, e.g. `cpu/fp32/compiled`. */
+  /** The model is ready; `computation` names provider, precision and graphs, e.g. `cpu/fp32/compiled`. Again where it changes. */
   | { type: "model"; computation: string }
   /** The checkpoint given was made by another computation; everything starts again. */
   | { type: "restart" }

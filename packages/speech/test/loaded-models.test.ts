@@ -49,7 +49,7 @@ describe("models in memory", () => {
     const models = loadedModels();
     const held = await Promise.all([1, 2, 3].map(() => hold(models, "a")));
     expect(log).toEqual(["open a"]);
-    expect(held[0].computation).toBe("cpu/fp32/compiled");
+    expect(held[0].computation()).toBe("cpu/fp32/compiled");
     expect(new Set(held.map(({ shared }) => shared)).size).toBe(1);
   });
 
@@ -119,7 +119,7 @@ describe("models in memory", () => {
     await rm(join(folder, "b/config.json"));
     await expect(hold(models, "b")).rejects.toMatchObject({ code: "model_unavailable" });
     await cp(join(folder, "a/config.json"), join(folder, "b/config.json"));
-    expect((await hold(models, "b")).computation).toBe("cpu/fp32/compiled");
+    expect((await hold(models, "b")).computation()).toBe("cpu/fp32/compiled");
     expect(log).toEqual(["open a", "open b"]);
     a.release();
   });

@@ -3,20 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { readModelFolder } from "../src/model/read-model-folder.ts";
-import type { PrecisionChoice } from "../src/sessions/computation.ts";
+import type { PrecisionChoice, ProviderFallback } from "../src/sessions/computation.ts";
 import { openWhisperModel } from "../src/sessions/open-whisper-model.ts";
 import { NANO, PARK } from "./build/samples.ts";
 
 let folder: string;
 let copy: string;
 let otherwise: string[];
-let refused: string[];
+let fallbacks: ProviderFallback[];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "open-model-"));
   copy = join(folder, "model");
   cpSync(NANO, copy, { recursive: true });
   otherwise = [];
-  refused = [];
+  fallbacks = [];
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -25,7 +25,7 @@ async function open(executionProviders: string[], precision: PrecisionChoice = "
   const { network, computation } = await openWhisperModel(await readModelFolder(copy), {
     ...{ executionProviders, intraOpThreads: 2, graphs: { cacheFolder: join(folder, "graphs"), precision, probe } },
     onOtherwise: (reason) => otherwise.push(reason),
-    onProviderRefused: (provider) => refused.push(provider),
+    onFallback: (fallback) => fallbacks.push(fallback),
   });
   await network.close();
   return computation;
@@ -34,7 +34,9 @@ async function open(executionProviders: string[], precision: PrecisionChoice = "
 describe("a model is opened", () => {
   test("from its safetensors by the first provider that computes here, whatever was asked first", async () => {
     expect(await open(["abacus", "cpu"])).toEqual({ provider: "cpu", precision: "fp32", graphs: "compiled" });
-    expect(refused).toEqual(["abacus"]);
+    expect(fallbacks).toEqual([
+      { from: "abacus", to: "cpu", when: "start", reason: expect.stringContaining("abacus") },
+    ]);
     expect(otherwise).toEqual([]);
   });
 
@@ -79,6 +81,6 @@ describe("a model is opened", () => {
     }
     await expect(open(["cpu"], "fp16")).rejects.toThrow("fp16 cannot be run on cpu: processors compute");
     await expect(open(["abacus"])).rejects.toThrow("no execution provider works");
-    expect(refused).toEqual(["abacus"]);
+    expect(fallbacks).toEqual([]);
   });
 });

@@ -90,7 +90,7 @@ function scripted({ maxBatch = 4, advances = true, fail = (_operation: string, _
     async close() {},
   };
   const runs: [rows: number, width: number][] = [];
-  return { shared: new SharedModel(model, (...run) => runs.push(run)), log, runs };
+  return { shared: new SharedModel(model, { onRun: (...run) => runs.push(run) }), log, runs };
 }
 
 const request = (more: Partial<DecodeRequest> = {}): DecodeRequest => ({

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import {
   type ChildExit,
+  type ProviderFallback,
   type SpeechOptions,
   type SpeechRuntime,
   type SpeechRuntimeSettings,
@@ -272,13 +273,21 @@ describe("what cannot be done is refused", () => {
   });
 
   test("a provider that does not exist", async () => {
-    const messages: string[] = [];
-    await withRuntime({ executionProviders: ["abacus"], log: ({ message }) => messages.push(message) }, async (own) => {
+    await withRuntime({ executionProviders: ["abacus"] }, async (own) => {
       await expect(collect(own.transcribe(request(), never))).rejects.toMatchObject({ code: "invalid_model" });
-      expect(messages).toContain("An execution provider was refused");
     });
-    await withRuntime({ executionProviders: ["abacus", "cpu"] }, async (own) => {
+    const messages: string[] = [];
+    const fallbacks: ProviderFallback[] = [];
+    const settings: Partial<SpeechRuntimeSettings> = {
+      executionProviders: ["abacus", "cpu"],
+      log: ({ message }) => messages.push(message),
+      onFallback: (fallback) => fallbacks.push(fallback),
+    };
+    await withRuntime(settings, async (own) => {
       expect((await collect(own.transcribe(request(), never))).text).toContain("coffee");
+      expect(fallbacks).toMatchObject([{ from: "abacus", to: "cpu", when: "start" }]);
+      const said = messages.filter((message) => message === "An execution provider failed; another one runs the model");
+      expect(said).toHaveLength(1);
     });
   });
 });

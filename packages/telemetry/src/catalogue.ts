@@ -171,6 +171,13 @@ export const METRICS = {
     labels: [],
     steady: "moves only where the speech process dies",
   },
+  scribe_worker_provider_fallbacks_total: {
+    type: "counter",
+    of: "worker",
+    help: "Times that an execution provider failed and another one ran the model, by when: start, run.",
+    labels: ["from", "to", "when"],
+    steady: "moves only where a provider that comes first does not work",
+  },
   scribe_worker_speech_resident_memory_bytes: {
     type: "gauge",
     of: "worker",

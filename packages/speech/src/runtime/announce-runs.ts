@@ -78,8 +78,12 @@ export function announceRuns(
   };
   const features = model.features?.bind(model);
   return {
-    maxBatch: model.maxBatch,
-    canAlign: model.canAlign,
+    get maxBatch() {
+      return model.maxBatch;
+    },
+    get canAlign() {
+      return model.canAlign;
+    },
     ...(features && { features: (...args) => watched("features", () => features(...args)) }),
     encode: (mel, batch) => watched("encode", () => model.encode(mel, batch)),
     prefill: (...args) => watched("decode", () => model.prefill(...args)),

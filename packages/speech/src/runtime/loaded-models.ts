@@ -2,19 +2,20 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { WindowFeatures } from "../features/feature-source.ts";
 import { type ModelFolder, readModelFolder } from "../model/read-model-folder.ts";
-import { nameOfComputation } from "../sessions/computation.ts";
-import { type ModelSettings, openWhisperModel } from "../sessions/open-whisper-model.ts";
+import { ModelWithFallback } from "../sessions/model-with-fallback.ts";
+import { type ModelSettings, type OpenedModel, openWhisperModel } from "../sessions/open-whisper-model.ts";
 import type { WhisperModel } from "../sessions/whisper-model.ts";
+import { providersAfter } from "../sessions/working-provider.ts";
 import { type Announce, announceRuns, RunTimes } from "./announce-runs.ts";
-import { type RunOfRows, SharedModel } from "./shared-model.ts";
+import { type ModelRuns, SharedModel } from "./shared-model.ts";
 
 export type LoadedModel = {
   model: ModelFolder;
   shared: SharedModel;
   /** Features by the model's own graph, where it has one. */
   features: WindowFeatures | undefined;
-  /** Provider, precision and graphs. */
-  computation: string;
+  /** Provider, precision and graphs; another one when the provider has failed. */
+  computation: () => string;
   close(): Promise<void>;
 };
 export type HeldModel = LoadedModel & { release(): void };
@@ -26,15 +27,14 @@ export type ModelLimits = {
   memoryBytes?: number | undefined;
 };
 
-export type ModelWatchers = {
+export type ModelWatchers = ModelRuns & {
   announce: Announce;
-  onRun?: RunOfRows;
   onLoaded?: (loaded: { folder: string; computation: string; tookMs: number }) => void;
   /** A model has left the memory. */
   onUnloaded?: () => void;
 };
 
-type Open = (model: ModelFolder, settings: ModelSettings) => ReturnType<typeof openWhisperModel>;
+type Open = (model: ModelFolder, settings: ModelSettings) => Promise<OpenedModel>;
 type Entry = {
   loading: Promise<LoadedModel>;
   users: number;
@@ -143,19 +143,31 @@ export class LoadedModels {
   }
 
   async #load(model: ModelFolder, weightBytes: number, key: string): Promise<LoadedModel> {
-    const { announce, onRun, onLoaded } = this.#watchers;
+    const { announce, onLoaded } = this.#watchers;
     const begun = performance.now();
     const floorMs = this.#limits.deadlineFloorMs;
     const load = new RunTimes(Math.max(LOAD_FLOOR_MS, floorMs), weightBytes);
-    announce("load", load.deadlineMs("load"), key);
-    const { network, computation } = await this.#open(model, this.#settings);
-    const announced = announceRuns(network, new RunTimes(floorMs, weightBytes), announce, () => shared.current);
-    const shared = new SharedModel(announced, onRun);
-    const name = nameOfComputation(computation);
-    onLoaded?.({ folder: model.folder, computation: name, tookMs: Math.round(performance.now() - begun) });
+    const open = async (settings: ModelSettings): Promise<OpenedModel> => {
+      announce("load", load.deadlineMs("load"), shared?.current || key);
+      const { network, computation } = await this.#open(model, settings);
+      const times = new RunTimes(floorMs, weightBytes);
+      return { computation, network: announceRuns(network, times, announce, () => shared?.current ?? key) };
+    };
+    let shared: SharedModel | undefined;
+    const network = new ModelWithFallback(model, await open(this.#settings), async (from, error) => {
+      const executionProviders = providersAfter(from, this.#settings.executionProviders);
+      if (executionProviders.length === 0) throw error;
+      const next = await open({ ...this.#settings, executionProviders });
+      const { provider: to } = next.computation;
+      this.#settings.onFallback?.({ from, to, when: "run", reason: error.message });
+      return next;
+    });
+    shared = new SharedModel(network, this.#watchers);
+    const { computation } = network;
+    onLoaded?.({ folder: model.folder, computation, tookMs: Math.round(performance.now() - begun) });
     return {
-      ...{ model, shared, features: ownFeatures(announced, model) },
-      ...{ computation: name, close: () => network.close() },
+      ...{ model, shared, features: ownFeatures(network, model) },
+      ...{ computation: () => network.computation, close: () => network.close() },
     };
   }
 

@@ -1,3 +1,4 @@
+import type { ProviderFallback } from "../sessions/computation.ts";
 import type { GraphSettings } from "../sessions/open-whisper-model.ts";
 import type { SpeechErrorMessage } from "../speech-error.ts";
 import type { SpeechCheckpoint, SpeechEvent } from "../speech-events.ts";
@@ -45,6 +46,8 @@ export type FromChild =
   | { type: "ended"; key: string; error?: SpeechErrorMessage }
   /** Runs of decoding since the last such message: how many there were of each share of the rows that there could have been. */
   | { type: "runs"; occupancy: [share: number, runs: number][] }
+  /** A model runs on another provider than it should. */
+  | { type: "fallback"; fallback: ProviderFallback }
   /** A model has left the memory; not all of it comes back while the process lives. */
   | { type: "unloaded" }
   | { type: "log"; entry: SpeechLogEntry };

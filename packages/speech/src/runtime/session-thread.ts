@@ -21,8 +21,7 @@ function serve(port: MessagePort, settings: ThreadSettings) {
   const models = new LoadedModels(
     {
       ...settings,
-      onProviderRefused: (provider, reason) =>
-        post({ type: "log", entry: { level: "warn", message: "An execution provider was refused", provider, reason } }),
+      onFallback: (fallback) => post({ type: "fallback", fallback }),
       onOtherwise: (reason) =>
         post({ type: "log", entry: { level: "warn", message: "A model runs otherwise than asked", reason } }),
     },
@@ -34,6 +33,11 @@ function serve(port: MessagePort, settings: ThreadSettings) {
     {
       announce,
       onRun: occupancy.count,
+      onNarrowed: (rows, reason) =>
+        post({
+          type: "log",
+          entry: { level: "warn", message: "Memory ran out; fewer windows share a run", rows, reason },
+        }),
       onLoaded: (loaded) => post({ type: "log", entry: { level: "info", message: "A model was loaded", ...loaded } }),
       onUnloaded: () => post({ type: "unloaded" }),
     },
@@ -49,9 +53,10 @@ function serve(port: MessagePort, settings: ThreadSettings) {
       const pcm = await PcmFile.open(pcmPath);
       try {
         const { model, shared, features, computation } = held;
-        post({ type: "event", key, event: { type: "model", computation } });
+        let told = computation();
+        post({ type: "event", key, event: { type: "model", computation: told } });
         // Another computation's words would not go on as they began.
-        const resume = request.resume?.computation === computation ? request.resume : undefined;
+        const resume = request.resume?.computation === told ? request.resume : undefined;
         if (request.resume && !resume) post({ type: "event", key, event: { type: "restart" } });
         const parts = { ...request, resume, model, decoder: shared.lane(key, request.standing), pcm, features };
         const speechProbabilities = async (from: number, to: number) => {
@@ -66,7 +71,12 @@ function serve(port: MessagePort, settings: ThreadSettings) {
             ? transcribeSequential(parts, signal)
             : transcribePacked({ ...parts, speechProbabilities }, signal);
         for await (const event of events) {
-          if (event.type === "window") event.checkpoint.computation = computation;
+          // A provider may fail on the way: what follows is computed otherwise.
+          if (computation() !== told) {
+            told = computation();
+            post({ type: "event", key, event: { type: "model", computation: told } });
+          }
+          if (event.type === "window") event.checkpoint.computation = told;
           post({ type: "event", key, event });
         }
       } finally {
@@ -79,7 +89,7 @@ function serve(port: MessagePort, settings: ThreadSettings) {
 
   async function preload(key: string, folder: string, signal: AbortSignal) {
     const held = await models.hold(folder, key, signal);
-    post({ type: "event", key, event: { type: "model", computation: held.computation } });
+    post({ type: "event", key, event: { type: "model", computation: held.computation() } });
     held.release();
   }
 

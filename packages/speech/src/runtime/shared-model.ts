@@ -1,71 +1,52 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { DecoderBatch, DecoderRow } from "../sessions/decoder-batch.ts";
+import { ProviderChanged } from "../sessions/model-with-fallback.ts";
 import type { Alignment, WhisperModel } from "../sessions/whisper-model.ts";
-import { asSpeechError } from "../speech-error.ts";
+import { asSpeechError, SpeechError } from "../speech-error.ts";
 import { searchBeams } from "../whisper/beam-search.ts";
-import type { ChooseToken } from "../whisper/choose-token.ts";
-import { logSumExp } from "../whisper/log-softmax.ts";
-import type { BeamSettings, DecodeRequest, EncodedWindow, RawText, WindowDecoder } from "../whisper/window-decoder.ts";
+import type { BeamSettings, DecodeRequest, EncodedWindow, WindowDecoder } from "../whisper/window-decoder.ts";
 import { FairShares, type Lane, type Standing } from "./fair-shares.ts";
+import { type DecodeTask, RunningWindows, type Task } from "./running-windows.ts";
 
-/** Told of each run of decoding: its rows, and how many there could have been. */
-export type RunOfRows = (rows: number, width: number) => void;
-
-type Task<Result> = {
-  lane: Lane;
-  signal: AbortSignal;
-  resolve: (result: Result) => void;
-  reject: (error: unknown) => void;
+export type ModelRuns = {
+  /** Told of each run of decoding: its rows, and how many there could have been. */
+  onRun?: (rows: number, width: number) => void;
+  /** Told when memory has run out, and how many rows share a run from then on. */
+  onNarrowed?: (rows: number, reason: string) => void;
 };
+
 type EncodeTask = Task<EncodedWindow> & { features: () => Promise<Float32Array> };
-type DecodeTask = Task<RawText> & { window: EncodedWindow; request: DecodeRequest };
 /** Work that takes the model for itself until it is done. */
 type SoloTask = Task<unknown> & { run: () => Promise<unknown> };
-
-/** A window that is being decoded. */
-type Running = {
-  task: DecodeTask;
-  batch: DecoderBatch;
-  row: DecoderRow;
-  choose: ChooseToken;
-  tokens: number[];
-  sumLogprob: number;
-  noSpeechProbability: number;
-  /** What the graph chose in the last run. */
-  chosen?: { tokens: number[]; logProbabilities: number[] };
-};
-
-/** Tokens that a graph chooses in one run: rows come and go, and a cancelled one ends, at this pace. */
-const ROUNDS = 8;
 
 /**
  * A model that several requests decode with at once. Windows of all of them share its batches: whoever has the fewest
  * windows under way is served first, then the older request, so that a short one is not stuck behind a long one. Runs come
- * one after the other; between two of them rows join and leave, and what was cancelled is dropped.
+ * one after the other; between two of them rows join and leave, and what was cancelled is dropped. Where memory runs out
+ * half the rows share a run from then on; where the model changes its provider, its windows begin again.
  */
 export class SharedModel {
   readonly #model: WhisperModel;
-  readonly #onRun: RunOfRows;
+  readonly #told: ModelRuns;
   readonly #shares = new FairShares();
-  #width: number;
+  readonly #windows: RunningWindows;
+  /** More rows than this do not fit into memory together. */
+  #limit = Number.POSITIVE_INFINITY;
   #encoding: EncodeTask[] = [];
   #decoding: DecodeTask[] = [];
   #solo: SoloTask[] = [];
-  #running: Running[] = [];
-  #batches: { advancing?: DecoderBatch; stepping?: DecoderBatch } = {};
   #busy = false;
   /** Key of the request whose run is under way. */
   current = "";
 
-  constructor(model: WhisperModel, onRun: RunOfRows = () => {}) {
+  constructor(model: WhisperModel, told: ModelRuns = {}) {
     this.#model = model;
-    this.#onRun = onRun;
-    this.#width = model.maxBatch;
+    this.#told = told;
+    this.#windows = new RunningWindows(model, (error, tasks) => this.#giveUp(error, tasks));
   }
 
-  /** Windows that may be under way at once; halved when memory runs out. */
+  /** Windows that may be under way at once; fewer when memory has run out. */
   get width(): number {
-    return this.#width;
+    return Math.min(this.#model.maxBatch, this.#limit);
   }
 
   /** The model as one request sees it. */
@@ -76,9 +57,11 @@ export class SharedModel {
     const alone = <Result>(signal: AbortSignal, run: () => Promise<Result>) =>
       this.#submit<Result>(lane, signal, (task) => this.#solo.push({ ...task, run } as SoloTask));
     return {
-      canAlign: model.canAlign,
+      get canAlign() {
+        return model.canAlign;
+      },
       get width() {
-        return shared.#width;
+        return shared.width;
       },
       encode: (features, signal) => this.#submit(lane, signal, (task) => this.#encoding.push({ ...task, features })),
       decode: (window, request, signal) =>
@@ -109,9 +92,9 @@ export class SharedModel {
       await nextTurn();
       this.#dropAborted();
       if (this.#solo.length > 0) await this.#runSolo();
-      else if (this.#encoding.length > 0 && this.#shares.held < this.#width) await this.#encodeNext();
-      else if (this.#decoding.length > 0 && this.#running.length < this.#width) await this.#join();
-      else if (this.#running.length > 0) await this.#advance();
+      else if (this.#encoding.length > 0 && this.#shares.held < this.width) await this.#encodeNext();
+      else if (this.#decoding.length > 0 && this.#windows.count < this.width) await this.#join();
+      else if (this.#windows.count > 0) await this.#advance();
       else break;
     }
     this.#busy = false;
@@ -125,12 +108,7 @@ export class SharedModel {
     this.#encoding = drop(this.#encoding as never);
     this.#decoding = drop(this.#decoding as never);
     this.#solo = drop(this.#solo as never);
-    for (const running of [...this.#running]) {
-      const { signal, reject } = running.task;
-      if (!signal.aborted) continue;
-      this.#leave(running);
-      reject(signal.reason);
-    }
+    this.#windows.dropAborted();
   }
 
   async #runSolo() {
@@ -139,7 +117,8 @@ export class SharedModel {
     try {
       task.resolve((await task.run()) as never);
     } catch (error) {
-      task.reject(error);
+      if (error instanceof ProviderChanged) this.#startAgain([], [task]);
+      else task.reject(error);
     }
   }
 
@@ -164,112 +143,29 @@ export class SharedModel {
       };
       task.resolve({ audio, row: 0, release });
     } catch (error) {
+      const narrowed = this.#narrow(error, this.#shares.held);
       give();
-      if (this.#narrow(error)) this.#encoding.unshift(task);
-      else task.reject(error);
+      if (narrowed) this.#encoding.unshift(task);
+      else task.reject(plainly(error));
     }
   }
 
   /** Lets waiting windows into the batch. */
   async #join() {
-    const room = this.#width - this.#running.length;
+    const room = this.width - this.#windows.count;
     const joining: DecodeTask[] = [];
     while (joining.length < room && this.#decoding.length > 0) {
       joining.push(...this.#decoding.splice(this.#shares.fairest(this.#decoding), 1));
     }
     this.current = joining[0].lane.key;
-    this.#batches.advancing ??= this.#model.newBatch();
-    this.#batches.stepping ??= this.#model.newBatch();
-    const { advancing, stepping } = this.#batches;
-    const advances = ({ request }: DecodeTask) => request.inGraph !== undefined && advancing.advance !== undefined;
-    for (const [batch, tasks] of [
-      [advancing, joining.filter(advances)],
-      [stepping, joining.filter((task) => !advances(task))],
-    ] as const) {
-      if (tasks.length === 0) continue;
-      try {
-        const joined = await batch.join(tasks.map(joiningWindow));
-        for (const [i, { row, logits }] of joined.entries()) this.#begin(tasks[i], batch, row, logits);
-      } catch (error) {
-        this.#giveUp(error, tasks);
-      }
-    }
+    await this.#windows.join(joining);
   }
 
-  /** A row's first token: what its prompt's logits say. */
-  #begin(task: DecodeTask, batch: DecoderBatch, row: DecoderRow, logits: Float32Array) {
-    const { noSpeech, choose } = task.request;
-    const vocabulary = logits.length / 2;
-    const atStart = logits.subarray(0, vocabulary);
-    const noSpeechProbability = noSpeech === undefined ? 0 : Math.exp(atStart[noSpeech] - logSumExp(atStart));
-    const running = { task, batch, row, choose: choose(), tokens: [], sumLogprob: 0, noSpeechProbability };
-    this.#running.push(running);
-    const token = this.#choose(running, logits.subarray(vocabulary));
-    batch.begin(row, token);
-    row.last = token;
-  }
-
-  async #advance() {
-    const { advancing, stepping } = this.#batches;
-    for (const batch of [advancing, stepping]) {
-      if (!batch || batch.rows.length === 0) continue;
-      const running = this.#running.filter((one) => one.batch === batch);
-      this.current = running[0].task.lane.key;
-      this.#onRun(running.length, this.#width);
-      try {
-        if (batch === advancing && batch.advance) {
-          const advanced = await batch.advance(ROUNDS);
-          for (const one of running) one.chosen = advanced[one.row.slot];
-          for (const one of running) this.#takeChosen(one);
-        } else {
-          const logits = await batch.step();
-          const size = logits.length / batch.rows.length;
-          const own = running.map(({ row }) => logits.subarray(row.slot * size, (row.slot + 1) * size));
-          for (const [i, one] of running.entries()) one.row.last = this.#choose(one, own[i]);
-        }
-      } catch (error) {
-        for (const one of running) this.#leave(one);
-        this.#giveUp(
-          error,
-          running.map(({ task }) => task),
-        );
-        // What a failed run left of a batch is not to be trusted.
-        this.#batches = {};
-      }
-    }
-  }
-
-  #choose(running: Running, logits: Float32Array): number {
-    for (const rule of running.task.request.rules) rule(logits, running.tokens);
-    const token = running.choose(logits);
-    this.#take(running, token, logits[token] - logSumExp(logits));
-    return token;
-  }
-
-  #takeChosen(running: Running) {
-    const { tokens, logProbabilities } = running.chosen ?? { tokens: [], logProbabilities: [] };
-    for (let i = 0; i < tokens.length && this.#running.includes(running); i++) {
-      this.#take(running, tokens[i], logProbabilities[i]);
-    }
-  }
-
-  /** Adds a token to a row's text; the row leaves where that ends it. */
-  #take(running: Running, token: number, logProbability: number) {
-    const { request, resolve } = running.task;
-    const { tokens } = running;
-    running.sumLogprob += logProbability;
-    const ended = token === request.endOfText;
-    if (!ended) tokens.push(token);
-    const looped = !ended && tokens.length % ROUNDS === 0 && request.isLoop?.(tokens) === true;
-    if (!ended && !looped && tokens.length < request.maximumTokens) return;
-    this.#leave(running);
-    const { sumLogprob, noSpeechProbability } = running;
-    resolve({ tokens, sumLogprob, noSpeechProbability, looped });
-  }
-
-  #leave(running: Running) {
-    this.#running = this.#running.filter((one) => one !== running);
-    running.batch.leave(running.row);
+  #advance() {
+    return this.#windows.advance((key, rows) => {
+      this.current = key;
+      this.#told.onRun?.(rows, this.width);
+    });
   }
 
   async #search(window: EncodedWindow, request: DecodeRequest, beam: BeamSettings, signal: AbortSignal) {
@@ -284,24 +180,32 @@ export class SharedModel {
     }
   }
 
-  /** Fails tasks, or has them begin again with half the width where memory was what lacked. */
+  /** Fails tasks, or has them begin again: in smaller batches where memory was what lacked, or with another provider. */
   #giveUp(error: unknown, tasks: readonly DecodeTask[]) {
-    if (this.#narrow(error)) this.#decoding.unshift(...tasks);
-    else for (const { reject } of tasks) reject(error);
+    if (error instanceof ProviderChanged) this.#startAgain(tasks, []);
+    else if (this.#narrow(error, tasks.length + this.#windows.count)) this.#decoding.unshift(...tasks);
+    else for (const { reject } of tasks) reject(plainly(error));
   }
 
-  #narrow(error: unknown): boolean {
-    if (asSpeechError(error).code !== "out_of_memory" || this.#width === 1) return false;
-    this.#width = Math.max(1, this.#width >> 1);
+  /** What a provider was at when it failed is done by the next one, and before anything else. */
+  #startAgain(decoding: readonly DecodeTask[], solo: readonly SoloTask[]) {
+    this.#decoding.unshift(...decoding, ...this.#windows.takeAll());
+    this.#solo.unshift(...solo);
+  }
+
+  /** Where memory ran out: half as many rows from now on. One that does not fit alone is no reason to halve others. */
+  #narrow(error: unknown, rows: number): boolean {
+    const { code, message } = asSpeechError(error);
+    if (code !== "out_of_memory" || rows < 2) return false;
+    this.#limit = Math.max(1, Math.min(rows, this.width) >> 1);
+    this.#told.onNarrowed?.(this.#limit, message);
     return true;
   }
 }
 
-const NOTHING = new Float32Array(0);
-
-function joiningWindow({ window, request }: DecodeTask) {
-  const { prompt, startPosition, inGraph } = request;
-  const logitsAt = [startPosition, prompt.length - 1];
-  const { audio, row } = window;
-  return { audio, row, prompt, logitsAt, timed: inGraph !== undefined, suppress: inGraph?.suppress ?? NOTHING };
+/** What is said of a window that does not even fit alone. */
+function plainly(error: unknown): unknown {
+  const { code, message } = asSpeechError(error);
+  if (code !== "out_of_memory") return error;
+  return new SpeechError(code, `one window alone does not fit into memory: ${message}`, error);
 }

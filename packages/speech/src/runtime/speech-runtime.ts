@@ -1,4 +1,5 @@
 import type { ModelInfo } from "../model/model-info.ts";
+import type { ProviderFallback } from "../sessions/computation.ts";
 import type { GraphSettings } from "../sessions/open-whisper-model.ts";
 import type { SpeechCheckpoint, SpeechEvent } from "../speech-events.ts";
 import type { SpeechOptions } from "../speech-options.ts";
@@ -32,6 +33,8 @@ export type SpeechRuntimeSettings = {
   deadlineFloorMs?: number;
   /** Told about once a second while decoding runs. */
   onRuns?: (runs: BatchRuns) => void;
+  /** Told, with one line in the log, where a provider fails and another one runs a model instead. */
+  onFallback?: (fallback: ProviderFallback) => void;
   log?: (entry: SpeechLogEntry) => void;
 };
 

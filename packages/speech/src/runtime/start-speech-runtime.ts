@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import { readModelInfo } from "../model/model-info.ts";
+import type { ProviderFallback } from "../sessions/computation.ts";
 import { SpeechError } from "../speech-error.ts";
 import { type SpeechCheckpoint, type SpeechEvent, speechCheckpointSchema } from "../speech-events.ts";
 import { parseSpeechOptions } from "../speech-options.ts";
@@ -27,6 +28,7 @@ class ChildRuntime implements SpeechRuntime {
   readonly #settings: ThreadSettings;
   readonly #log: (entry: SpeechLogEntry) => void;
   readonly #onRuns: (runs: BatchRuns) => void;
+  readonly #onFallback: (fallback: ProviderFallback) => void;
   readonly #emitter = new EventEmitter<{ "child-exit": [ChildExit] }>();
   readonly #running = new Map<string, Running>();
   readonly #closing = new AbortController();
@@ -48,6 +50,7 @@ class ChildRuntime implements SpeechRuntime {
     };
     this.#log = settings.log ?? (() => {});
     this.#onRuns = settings.onRuns ?? (() => {});
+    this.#onFallback = settings.onFallback ?? (() => {});
   }
 
   async *transcribe(request: TranscribeRequest, signal: AbortSignal): AsyncGenerator<SpeechEvent, void, undefined> {
@@ -148,7 +151,14 @@ class ChildRuntime implements SpeechRuntime {
   #receive(message: FromChild) {
     if (message.type === "log") this.#log(message.entry);
     else if (message.type === "runs") this.#onRuns(message.occupancy);
-    else if (message.type === "unloaded") {
+    else if (message.type === "fallback") {
+      this.#log({
+        level: "warn",
+        message: "An execution provider failed; another one runs the model",
+        ...message.fallback,
+      });
+      this.#onFallback(message.fallback);
+    } else if (message.type === "unloaded") {
       this.#worn = true;
       if (this.#running.size === 0) this.#rest();
     } else if (message.type === "event") this.#running.get(message.key)?.inbox.push(message.event);

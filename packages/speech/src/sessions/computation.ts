@@ -12,6 +12,9 @@ export type Computation = {
   graphs: "compiled" | "export";
 };
 
+/** A provider that failed, and the one that runs instead; `when`: as a model was opened, or in the middle of its work. */
+export type ProviderFallback = { from: string; to: string; when: "start" | "run"; reason: string };
+
 const SLOW_HALVES = "processors compute in 16 bit no faster than in 32";
 const FOUR_BITS = "4 bit weights do not keep the text";
 const PROCESSOR_ONLY = "8 and 4 bit graphs are written for the processor";

@@ -7,7 +7,7 @@ import { hashModelFolder } from "../model/model-info.ts";
 import type { ModelFolder } from "../model/read-model-folder.ts";
 import { asSpeechError, SpeechError } from "../speech-error.ts";
 import { alignmentHeads } from "../whisper/words/find-alignment.ts";
-import { type Computation, choosePrecision, type PrecisionChoice } from "./computation.ts";
+import { type Computation, choosePrecision, type PrecisionChoice, type ProviderFallback } from "./computation.ts";
 import { findExport } from "./export-files.ts";
 import { OnnxExportModel } from "./onnx-export-model.ts";
 import type { SessionSettings } from "./open-session.ts";
@@ -23,7 +23,9 @@ export type GraphSettings = {
   probe?: string | undefined;
 };
 
-export type ModelSettings = SessionSettings & {
+export type ModelSettings = Omit<SessionSettings, "onProviderRefused"> & {
+  /** Told, once the model is open, of each provider that it should have had before. */
+  onFallback?: (fallback: ProviderFallback) => void;
   /** Absent: models are opened from their ONNX exports only. */
   graphs?: GraphSettings | undefined;
   /** Told where something else is run than what was asked for, or would be best. */
@@ -39,19 +41,22 @@ export type OpenedModel = { network: WhisperModel; computation: Computation };
  */
 export async function openWhisperModel(model: ModelFolder, settings: ModelSettings): Promise<OpenedModel> {
   let failure: unknown;
+  const failed: { from: string; reason: string }[] = [];
   for (const provider of providersInOrder(settings.executionProviders)) {
     try {
       await needProvider(provider);
     } catch (error) {
       failure = new SpeechError("invalid_model", `no execution provider works: ${(error as Error).message}`, error);
-      settings.onProviderRefused?.(provider, (error as Error).message);
+      failed.push({ from: provider, reason: (error as Error).message });
       continue;
     }
     try {
-      return await openOn(provider, model, settings);
+      const opened = await openOn(provider, model, settings);
+      for (const one of failed) settings.onFallback?.({ ...one, to: provider, when: "start" });
+      return opened;
     } catch (error) {
       failure = error;
-      if (provider !== "cpu") settings.onProviderRefused?.(provider, (error as Error).message);
+      failed.push({ from: provider, reason: (error as Error).message });
     }
   }
   throw failure;

@@ -9,6 +9,12 @@ export function providersInOrder(names: readonly string[]): string[] {
   return [...new Set(names.flatMap((name) => (name === "auto" ? AUTO : [name])))];
 }
 
+/** The providers that come after one. */
+export function providersAfter(provider: string, names: readonly string[]): string[] {
+  const all = providersInOrder(names);
+  return all.slice(all.indexOf(provider) + 1);
+}
+
 /** Has a provider compute a small product: that a library knows its name says nothing about drivers. Throws why not. */
 export async function needProvider(provider: string): Promise<void> {
   const session = await InferenceSession.create(product(), { executionProviders: [provider], logSeverityLevel: 3 });
