@@ -11,6 +11,7 @@ import { GraphBuilder } from "./graph-builder.ts";
 import { NetworkWeights } from "./network-weights.ts";
 import type { Arithmetic } from "./projection.ts";
 import { openSafetensors } from "./read-safetensors.ts";
+import { hasSignedProducts } from "./signed-products.ts";
 import { WeightFile } from "./weight-file.ts";
 
 /** Raised whenever graphs of the same model would come out otherwise: older ones in the cache are left aside. */
@@ -25,6 +26,8 @@ export type CompileOptions = {
   /** Pairs of decoder layer and head whose attention gives words their times; none: no alignment graph. */
   alignmentHeads: readonly (readonly [number, number])[];
   cacheFolder: string;
+  /** In 8 bit, whether weights of products by rows are signed bytes; absent: as this processor is fast and right with. */
+  signedWeights?: boolean | undefined;
   signal?: AbortSignal | undefined;
 };
 
@@ -37,11 +40,14 @@ export type CompiledFiles = {
   alignment: string | undefined;
 };
 
+type Arithmetics = { encoder: Arithmetic; decoder: Arithmetic };
+
 /** What arithmetic a precision stands for: whole windows go through the encoder, a few rows through the decoder. */
-const ARITHMETIC: Record<Precision, { encoder: Arithmetic; decoder: Arithmetic }> = {
-  fp32: { encoder: "fp32", decoder: "fp32" },
-  int8: { encoder: "rows", decoder: "blocks" },
-};
+async function arithmeticOf({ precision, signedWeights }: CompileOptions): Promise<Arithmetics> {
+  if (precision === "fp32") return { encoder: "fp32", decoder: "fp32" };
+  const signed = signedWeights ?? (await hasSignedProducts());
+  return { encoder: signed ? "rows" : "rows-unsigned", decoder: "blocks" };
+}
 
 const MANIFEST = "compiled.json";
 /** A folder that a process left behind half written is swept after this time. */
@@ -53,9 +59,10 @@ const STALE_MS = 6 * 3600_000;
  * `model_unavailable`.
  */
 export async function compileModel(model: ModelFolder, options: CompileOptions): Promise<CompiledFiles> {
-  const { modelHash, precision, alignmentHeads, cacheFolder, signal } = options;
+  const { modelHash, alignmentHeads, cacheFolder, signal } = options;
+  const arithmetic = await arithmeticOf(options);
   const key = createHash("sha256")
-    .update(JSON.stringify([COMPILER_VERSION, modelHash, "cpu", precision, alignmentHeads]))
+    .update(JSON.stringify([COMPILER_VERSION, modelHash, "cpu", arithmetic, alignmentHeads]))
     .digest("hex")
     .slice(0, 32);
   const folder = join(cacheFolder, key);
@@ -74,7 +81,7 @@ export async function compileModel(model: ModelFolder, options: CompileOptions):
   const work = join(cacheFolder, `${key}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`);
   await mkdir(work);
   try {
-    await writeGraphs(model, work, options);
+    await writeGraphs(model, work, options, arithmetic);
     signal?.throwIfAborted();
     await writeManifest(work);
     await putInPlace(work, folder);
@@ -84,9 +91,9 @@ export async function compileModel(model: ModelFolder, options: CompileOptions):
   return files;
 }
 
-async function writeGraphs(model: ModelFolder, folder: string, options: CompileOptions) {
+async function writeGraphs(model: ModelFolder, folder: string, options: CompileOptions, arithmetic: Arithmetics) {
   const { config, special, windowFrames } = model;
-  const { encoder, decoder } = ARITHMETIC[options.precision];
+  const { encoder, decoder } = arithmetic;
   const vocabulary = {
     size: config.vocab_size,
     endOfText: special.endOfText,

@@ -3,9 +3,10 @@ import { quantizeBlocks, quantizeOutputs, type RowQuantized } from "./quantize-w
 
 /**
  * How a matrix product is computed: `fp32`; `rows`, 8 bit with a scale and a zero for each row of activations and one
- * scale for each output of the weights; `blocks`, 8 bit with a scale for each block of inputs on both sides.
+ * scale for each output of the weights; `rows-unsigned`, the same with weights around 128; `blocks`, 8 bit with a scale for
+ * each block of inputs on both sides.
  */
-export type Arithmetic = "fp32" | "rows" | "blocks";
+export type Arithmetic = "fp32" | "rows" | "rows-unsigned" | "blocks";
 
 /** A linear layer: `weights` `[outputs, inputs]` as safetensors hold them. */
 export type Linear = {
@@ -37,7 +38,7 @@ export class Projections {
     const { name, bias } = linear;
     const held = bias ? this.#graph.weight(`${name}.bias`, "float32", [bias.length], () => bytes(bias)) : "";
     if (this.#arithmetic === "fp32") return { value: this.#plain(x, linear), bias: held };
-    if (this.#arithmetic === "rows") return { value: this.#rows(x, linear), bias: held };
+    if (this.#arithmetic !== "blocks") return { value: this.#rows(x, linear), bias: held };
     return { value: this.#blocks(x, linear, held), bias: "" };
   }
 
@@ -55,11 +56,16 @@ export class Projections {
   #rows(x: string, { name, weights, inputs, outputs, lowest }: Linear): string {
     const g = this.#graph;
     const quantized = once(() => quantizeOutputs(weights, outputs, inputs));
-    const values = g.weight(`${name}.int8`, "int8", [inputs, outputs], () => bytes(quantized().values));
+    const unsigned = this.#arithmetic === "rows-unsigned";
+    const values = unsigned
+      ? g.weight(`${name}.uint8`, "uint8", [inputs, outputs], () => raised(quantized().values))
+      : g.weight(`${name}.int8`, "int8", [inputs, outputs], () => bytes(quantized().values));
+    const zero = unsigned ? ["", g.constant("uint8", [MIDDLE], [])] : [];
     const scales = g.weight(`${name}.scales`, "float32", [outputs], () => bytes(quantized().scales));
     const ones = g.weight(`${name}.sums`, "float32", [outputs], () => bytes(sumsOf(quantized(), outputs)));
     const row = this.#quantizeRows(x, inputs, lowest);
-    const sums = g.op("MatMulIntegerToFloat", [row.values, values, g.float(1), scales], { domain: MICROSOFT });
+    const factors = [row.values, values, g.float(1), scales, ...zero];
+    const sums = g.op("MatMulIntegerToFloat", factors, { domain: MICROSOFT });
     return g.op("Sub", [g.op("Mul", [sums, row.scale]), g.op("Mul", [row.lift, ones])]);
   }
 
@@ -105,6 +111,13 @@ export class Projections {
 
 /** 8 bit values, and `[…, 1]` each row's scale and what its values were raised by. */
 type QuantizedRows = { values: string; scale: string; lift: string };
+
+/** Stands for zero among unsigned bytes. */
+const MIDDLE = 128;
+
+function raised(values: Int8Array): Uint8Array {
+  return Uint8Array.from(values, (value) => value + MIDDLE);
+}
 
 /** What each output is for inputs that are all 1. */
 function sumsOf({ values, scales }: RowQuantized, outputs: number): Float32Array {

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { compileModel, type Precision } from "../../src/compile/compile-model.ts";
 import { CompiledModel } from "../../src/compile/compiled-model.ts";
+import { hasSignedProducts } from "../../src/compile/signed-products.ts";
 import { LogMel } from "../../src/features/log-mel.ts";
 import type { ModelFolder } from "../../src/model/read-model-folder.ts";
 import { decodeRows } from "./decode-rows.ts";
@@ -122,6 +123,39 @@ describe.each<Precision>(["fp32", "int8"])("a compiled model in %s", (precision)
     expect(probabilities).toHaveLength(5);
     await expect(network.align(audio, 0, [41, 43], [[0, 0]], 40)).rejects.toThrow("head [0,0]");
     await network.close();
+  });
+});
+
+describe("8 bit weights around 128", () => {
+  const compile = (signedWeights: boolean) => compileModel(model, { ...settings("int8"), signedWeights });
+
+  test("are the same function as signed ones, to the last bit", async () => {
+    const [signed, unsigned] = [await compile(true), await compile(false)];
+    expect(unsigned.folder).not.toBe(signed.folder);
+    const networks = [
+      await CompiledModel.open(model, signed, HEADS, CPU),
+      await CompiledModel.open(model, unsigned, HEADS, CPU),
+    ];
+    const [right, other] = await Promise.all(networks.map((network) => network.encode(mel(3), 3)));
+    expect(Object.keys(right.tensors)).toHaveLength(4);
+    for (const [name, tensor] of Object.entries(right.tensors)) expect(other.tensors[name].data).toEqual(tensor.data);
+    for (const network of networks) await network.close();
+  });
+
+  test("are taken where the processor lacks exact products of unsigned and signed bytes", async () => {
+    const told = join(folder, "cpuinfo");
+    const flags = (...names: string[]) =>
+      writeFileSync(told, `processor\t: 0\nflags\t\t: fpu ${names.join(" ")}\nbugs\t: avx_vnni\n`);
+    flags("avx2", "avx512bw");
+    expect(await hasSignedProducts("x64", told)).toBe(false);
+    for (const name of ["avx512_vnni", "avx_vnni", "amx_int8"]) {
+      flags("avx2", name);
+      expect(await hasSignedProducts("x64", told)).toBe(true);
+    }
+    expect(await hasSignedProducts("x64", join(folder, "nowhere"))).toBe(false);
+    expect(await hasSignedProducts("arm64", join(folder, "nowhere"))).toBe(true);
+    const own = await compileModel(model, settings("int8"));
+    expect(own).toEqual(await compile(await hasSignedProducts()));
   });
 });
 
