@@ -6,6 +6,7 @@ import type { BlobStore } from "@scribe/storage";
 import type { Logger, Tracer } from "@scribe/telemetry";
 import type { ApiMetrics } from "./api-metrics.ts";
 import type { FindCacheKeys } from "./cache-keys.ts";
+import type { EstimateAudioSeconds } from "./http/audio-seconds.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { HitCounter } from "./limits/hit-counter.ts";
 import type { Places } from "./limits/places.ts";
@@ -51,6 +52,7 @@ export interface Api {
   /** What the operator's older receivers know: of the default tenant's webhooks in the older form. */
   legacySecretOf: (tenantId: string) => string | undefined;
   findCacheKeys: FindCacheKeys;
+  estimateAudioSeconds: EstimateAudioSeconds;
   /** Jobs that wait, as of at most ten seconds ago; null where that is not known. */
   queueSize: () => number | null;
   version: string;

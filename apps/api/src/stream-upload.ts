@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { type FieldProblem, isUnsafeText, RequestError } from "@scribe/domain";
 import busboy, { type Busboy } from "busboy";
 import type { Request } from "express";
@@ -8,22 +9,26 @@ import { type MediaTarget, type StoredMedia, storeMedia } from "./store-media.ts
 const LIMITS = { fieldNameSize: 64, fieldSize: 64 * 1024, files: 1, headerPairs: 32 } as const;
 /** What fields and boundaries may add to the file's size. */
 const FORM_OVERHEAD_BYTES = 1024 * 1024;
-const NO_FIELDS: ReadonlyMap<string, string> = new Map();
+const NO_FIELDS: Fields = new Map();
 
-export interface UploadTarget extends MediaTarget {
+type Fields = ReadonlyMap<string, string>;
+
+export interface UploadTarget<T> extends MediaTarget {
   /** An upload whose sender is silent for this long is given up. */
   idleMs: number;
   pace: UploadPace;
   maxFields: number;
   /** Whether `name[]` may come again and again, as some services' clients send lists. */
   lists?: boolean;
-  /** Called with the fields that came before the file, before its first byte is read; what it throws ends the upload. */
-  checkFields: (fields: ReadonlyMap<string, string>) => void;
+  /**
+   * What the fields ask for; of a list that came as `name[]`, its items as JSON. Called with those that came before the
+   * file, before its first byte is stored, and where some came behind it, with all of them. What it throws ends the upload.
+   */
+  readFields: (fields: Fields) => Promise<T>;
 }
 
-export interface StoredUpload extends StoredMedia {
-  /** Of a list that came as `name[]`, its items as JSON. */
-  fields: ReadonlyMap<string, string>;
+export interface StoredUpload<T> extends StoredMedia {
+  asked: T;
 }
 
 /**
@@ -33,7 +38,7 @@ export interface StoredUpload extends StoredMedia {
  *
  * @throws RequestError, StorageError
  */
-export async function streamUpload(request: Request, target: UploadTarget): Promise<StoredUpload> {
+export async function streamUpload<T>(request: Request, target: UploadTarget<T>): Promise<StoredUpload<T>> {
   const length = Number(request.get("content-length") ?? 0);
   if (length > target.maxBytes + FORM_OVERHEAD_BYTES) throw tooLarge(target.maxBytes);
   const form = openForm(request, target.maxFields);
@@ -46,9 +51,11 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
   };
   const fields = new Map<string, string>();
   const lists = new Map<string, string[]>();
-  let stored: Promise<StoredMedia> | undefined;
+  let stored: Promise<StoredUpload<T>> | undefined;
+  let fieldsBehind = false;
 
   form.on("field", (name: string | undefined, value, info) => {
+    fieldsBehind = stored !== undefined;
     const list = target.lists && name?.endsWith("[]") ? (lists.get(name) ?? []) : null;
     const problem = fieldProblem(name, value, info, list === null ? fields : NO_FIELDS);
     if (problem) fail(wrongField(problem));
@@ -64,15 +71,9 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
   form.on("file", (name: string | undefined, file) => {
     // Destroying the form destroys the file, too, and its error is the form's.
     file.on("error", () => undefined);
-    try {
-      if (name !== "file")
-        throw wrongField({ path: name ?? "", message: "is not a known part; the file goes into `file`" });
-      target.checkFields(fields);
-      stored = storeMedia(file, target, stop.signal);
-      stored.catch(fail);
-    } catch (error) {
-      fail(error as Error);
-    }
+    if (name === "file") stored = store(file, new Map(fields));
+    else fail(wrongField({ path: name ?? "", message: "is not a known part; the file goes into `file`" }));
+    stored?.catch(fail);
   });
   form.on("filesLimit", () => fail(wrongField({ path: "file", message: "is given twice" })));
   form.on("fieldsLimit", () => fail(new RequestError("invalid_request", "The form has too many fields.")));
@@ -89,6 +90,11 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
     fail(new RequestError("invalid_request", "The upload is too slow.", { status: 408 })),
   );
 
+  async function store(file: Readable, before: Fields): Promise<StoredUpload<T>> {
+    const asked = await target.readFields(before);
+    stop.signal.throwIfAborted();
+    return { asked, ...(await storeMedia(file, target, stop.signal)) };
+  }
   function onGone() {
     if (!request.complete) fail(new RequestError("invalid_request", "The upload ended early."));
   }
@@ -100,7 +106,8 @@ export async function streamUpload(request: Request, target: UploadTarget): Prom
     request.pipe(form);
     await Promise.race([read, failed.promise]);
     if (!stored) throw wrongField({ path: "file", message: "is needed" });
-    return { fields, ...(await Promise.race([stored, failed.promise])) };
+    const media = await Promise.race([stored, failed.promise]);
+    return fieldsBehind ? { ...media, asked: await target.readFields(fields) } : media;
   } catch (error) {
     stop.abort(error);
     // First of all: a put that waits for the file's next bytes ends only when there are to be none.
@@ -135,7 +142,7 @@ function fieldProblem(
   name: string | undefined,
   value: string,
   info: { nameTruncated: boolean; valueTruncated: boolean },
-  before: ReadonlyMap<string, string>,
+  before: Fields,
 ): FieldProblem | null {
   if (name === undefined || name === "") return { path: "", message: "has no name" };
   if (isUnsafeText(name)) return { path: "", message: "has a name with NUL in it" };

@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { completeJob, ensureTenant, heartbeat, tenantUploads } from "@scribe/database";
-import { cacheKeyOf } from "@scribe/domain";
-import { claim, segment, writeSegments } from "./drive-jobs.ts";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { ensureTenant, heartbeat, tenantUploads } from "@scribe/database";
+import { finishForCache, IDENTITIES } from "./drive-jobs.ts";
 import { startTestApi, type TestApi } from "./start-test-api.ts";
-
-const IDENTITIES = { "onnx whisper-nano.en": "hash-of-the-model", speakers: "settings" };
+import { postForm, wav, wavPart } from "./uploads.ts";
 
 let api: TestApi;
 beforeAll(async () => {
@@ -42,11 +40,7 @@ async function post(json: object, key?: string): Promise<Accepted> {
 async function original(sha256: string, options = {}): Promise<string> {
   const { job_id: id, status } = await post({ upload_id: await upload(sha256), ...options });
   expect(status).toBe("pending");
-  const job = await claim(api.db, id);
-  await writeSegments(api.db, job, [segment(0, " one"), segment(1, " two")]);
-  const cacheKey = cacheKeyOf({ ...job, options: job.options as object }, sha256, IDENTITIES)!;
-  const outcome = { text: "one two", language: "en", languageProbability: 0.9, duration: 8, warnings: [], cacheKey };
-  expect(await completeJob(api.db, { jobId: id, epoch: job.leaseEpoch }, outcome)).toBe(true);
+  await finishForCache(api.db, id);
   return id;
 }
 
@@ -73,6 +67,42 @@ test("an upload whose result is there is completed when it is accepted", async (
     accepted.job_id,
   ]);
   expect(deliveries.rows.map(({ type }) => type)).toEqual(["job.completed", "job.started"]);
+});
+
+describe("bytes that came in any way", () => {
+  beforeAll(async () => {
+    const { job_id: id } = (await (await postForm(api, [wavPart])).json()) as Accepted;
+    await finishForCache(api.db, id);
+  });
+  const size = String(wav.length);
+
+  test("a form", async () => {
+    expect(await (await postForm(api, [wavPart])).json()).toMatchObject({ status: "completed" });
+  });
+
+  test("an address of ours, where they have passed through here", async () => {
+    const json = { filename: "a.wav", size: wav.length };
+    const to = (await (await api.call("/api/v1/files/presign", { json })).json()) as { upload_id: string; url: string };
+    expect((await fetch(to.url, { method: "PUT", body: wav as Uint8Array<ArrayBuffer> })).status).toBe(204);
+    expect((await api.call("/api/v1/files/complete", { json: { upload_id: to.upload_id } })).status).toBe(200);
+    expect(await post({ upload_id: to.upload_id })).toMatchObject({ status: "completed" });
+  });
+
+  test("parts that can be resumed", async () => {
+    const tus = { "Tus-Resumable": "1.0.0" };
+    const begun = await api.call("/api/v1/files/tus", { method: "POST", headers: { ...tus, "Upload-Length": size } });
+    const location = begun.headers.get("location")!;
+    const bytes = { ...tus, "Content-Type": "application/offset+octet-stream" };
+    for (const [from, to] of [
+      [0, 1000],
+      [1000, wav.length],
+    ] as const) {
+      const headers = { ...bytes, "Upload-Offset": String(from) };
+      const body = wav.subarray(from, to) as Uint8Array<ArrayBuffer>;
+      expect((await api.call(location, { method: "PATCH", headers, body })).status).toBe(204);
+    }
+    expect(await post({ upload_id: location.split("/").at(-1) })).toMatchObject({ status: "completed" });
+  });
 });
 
 test("equal posts with one key make one job, completed as it was", async () => {

@@ -1,5 +1,5 @@
 import { type Claimed, claimJob, completeJob, type Database, recordDecoded, recordWindow } from "@scribe/database";
-import type { Segment } from "@scribe/domain";
+import { cacheKeyOf, type Segment } from "@scribe/domain";
 
 /** What a worker does, without one: the steps that a job goes through, written by the doors that workers use. */
 export async function claim(db: Database, jobId: string): Promise<Claimed> {
@@ -34,4 +34,17 @@ export async function finish(db: Database, jobId: string, segments: Segment[]): 
   const job = await claim(db, jobId);
   if (segments.length > 0) await writeSegments(db, job, segments);
   await complete(db, job, segments.map(({ text }) => text.trim()).join(" "));
+}
+
+/** What a worker that lives says it runs; see `cacheKeyOf`. */
+export const IDENTITIES = { "onnx whisper-nano.en": "hash-of-the-model", speakers: "settings" };
+
+/** From waiting to completed with "one two", as a result that may answer equal jobs. */
+export async function finishForCache(db: Database, jobId: string): Promise<void> {
+  const job = await claim(db, jobId);
+  await writeSegments(db, job, [segment(0, " one"), segment(1, " two")]);
+  const cacheKey = cacheKeyOf({ ...job, options: job.options as object }, job.audioSha256, IDENTITIES);
+  if (cacheKey === null) throw new Error("The job has no key.");
+  const outcome = { text: "one two", language: "en", languageProbability: 0.9, duration: 8, warnings: [], cacheKey };
+  if (!(await completeJob(db, { jobId, epoch: job.leaseEpoch }, outcome))) throw new Error("The lease is lost.");
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -70,6 +71,15 @@ describe.each(Object.keys(BACKENDS))("files on %s", (name) => {
     const job = await submit(to.upload_id);
     expect(job.status).toBe(202);
     expect(await audioOf(((await job.json()) as { job_id: string }).job_id)).toEqual(Buffer.from(wav));
+  });
+
+  test("their hash is known where they passed through here, and else taken from nobody", async () => {
+    const to = await presign();
+    await send(to);
+    expect((await complete(to.upload_id)).status).toBe(200);
+    const { rows } = await api.db.pool.query("SELECT sha256 FROM uploads WHERE id = $1", [to.upload_id]);
+    const sha256 = createHash("sha256").update(wav).digest("hex");
+    expect(rows).toEqual([{ sha256: backend.store.backend === "local" ? sha256 : null }]);
   });
 
   test("as many bytes as one PUT takes have an address, and more are told of the other ways", async () => {

@@ -85,6 +85,22 @@ describe("each limit lets through what it says, and not one more", () => {
     for (const { sending } of taken) sending.destroy();
     await waitFor(async () => (await postForm(api, [wavPart])).status === 202, { what: "a free place" });
   });
+
+  test("MAX_UPLOADS_PER_KEY: a place is free when the bytes are stored, whatever the answer waits for", async () => {
+    const before = (await api.storedFiles()).length;
+    const lock = await api.db.pool.connect();
+    try {
+      await lock.query("BEGIN; LOCK TABLE jobs IN SHARE MODE");
+      const answers = [postForm(api, [wavPart]), postForm(api, [wavPart])];
+      await waitFor(async () => (await api.storedFiles()).length === before + 2, { what: "the bytes of both" });
+      answers.push(postForm(api, [wavPart]));
+      await waitFor(async () => (await api.storedFiles()).length === before + 3, { what: "the bytes of a third" });
+      await lock.query("COMMIT");
+      expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([202, 202, 202]);
+    } finally {
+      lock.release();
+    }
+  });
 });
 
 describe("UPLOAD_MIN_BYTES_PER_SECOND", () => {

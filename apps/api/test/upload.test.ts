@@ -47,6 +47,20 @@ describe("a file that is uploaded", () => {
     expect(await readFile(`${api.dataDir}/audio/${stored}`)).toEqual(Buffer.from(wav));
   });
 
+  test("asks for lexicons and accounts with providers only where it names them", async () => {
+    const lock = await api.db.pool.connect();
+    try {
+      await lock.query("BEGIN; LOCK TABLE lexicons, provider_settings IN ACCESS EXCLUSIVE MODE");
+      expect((await postForm(api, [{ name: "language", value: "en" }, wavPart])).status).toBe(202);
+      const naming = postForm(api, [{ name: "lexicon", value: "names" }, wavPart]);
+      expect(await Promise.race([naming, sleep(300, "waits")])).toBe("waits");
+      await lock.query("COMMIT");
+      await expectProblem(await naming, 400, "invalid_request");
+    } finally {
+      lock.release();
+    }
+  });
+
   test("of exactly the limit is taken", async () => {
     const value = Buffer.concat([wav, Buffer.alloc(MAX_BYTES - wav.length)]);
     expect((await postForm(api, [{ ...wavPart, value }])).status).toBe(202);

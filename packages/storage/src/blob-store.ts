@@ -33,6 +33,11 @@ export interface BlobStat {
   readonly contentType?: string;
 }
 
+export interface CopyResult extends BlobStat {
+  /** Hex; absent where the bytes were copied without passing through here (S3, GCS). */
+  readonly sha256?: string;
+}
+
 export interface PresignedRequest {
   readonly method: "PUT" | "GET";
   readonly url: string;
@@ -68,7 +73,7 @@ export interface BlobStore {
   /** Everything whose key begins with `prefix`, in no promised order. */
   list(prefix: string, options?: Waiting): AsyncIterable<BlobStat>;
   /** Fails with `conflict` where the source's etag is not `ifMatch`: then its bytes were changed meanwhile. */
-  copy(from: string, to: string, options?: Waiting & { readonly ifMatch?: string }): Promise<BlobStat>;
+  copy(from: string, to: string, options?: Waiting & { readonly ifMatch?: string }): Promise<CopyResult>;
   /** The most that one signed address takes; larger objects are put in parts. */
   readonly maxSignedBytes: number;
   /**

@@ -1,6 +1,7 @@
 export type {
   BlobStat,
   BlobStore,
+  CopyResult,
   GetOptions,
   PresignedRequest,
   PutOptions,

@@ -2,7 +2,7 @@ import type { BigIntStats } from "node:fs";
 import { mkdir, open, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
-import type { BlobStat, BlobStore, GetOptions, PutOptions, PutResult, StorageUsage } from "./blob-store.ts";
+import type { BlobStat, BlobStore, CopyResult, GetOptions, PutOptions, PutResult, StorageUsage } from "./blob-store.ts";
 import { diskSpace } from "./disk-space.ts";
 import { mapFileError } from "./map-file-error.ts";
 import { assertKeyPrefix, assertObjectKey } from "./object-key.ts";
@@ -115,7 +115,7 @@ export function createLocalStore({ root, reserveBytes = 0 }: LocalStoreOptions):
     await refuseOther(options.ifMatch, { handle, stats });
     try {
       const written = await writeAtomically(target, handle.createReadStream(), { signal: options.signal, checkSpace });
-      return toBlobStat(to, written.stats);
+      return { ...toBlobStat(to, written.stats), sha256: written.sha256 } satisfies CopyResult;
     } catch (error) {
       throw options.signal?.aborted ? options.signal.reason : mapFileError(error);
     }

@@ -5,7 +5,6 @@ import type { Api } from "../api.ts";
 import { takeLargeBodyPlace } from "../limits/large-body-place.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
-import { createEstimate } from "./audio-seconds.ts";
 import { batchSchema, toBatchView } from "./batch-view.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import type { Caller } from "./middleware/authenticate.ts";
@@ -44,7 +43,6 @@ export const postBatch = defineRoute({
     },
   },
   handle: (api) => {
-    const estimate = createEstimate();
     const limits = { maxBytes: api.config.limits.MAX_BATCH_BYTES, waitMs: BODY_WAITS * api.waits.bodyMs };
     const respond = (batch: BatchRow) => {
       const body = toBatchView(api, batch);
@@ -60,7 +58,7 @@ export const postBatch = defineRoute({
           commit(
             () => fingerprint(manifest),
             async (idempotency) => {
-              const prepared = await prepareBatch(api, caller, request, manifest, estimate);
+              const prepared = await prepareBatch(api, caller, request, manifest);
               const batch = await tenantBatches(api.db, caller.tenantId).create(prepared, idempotency);
               api.metrics.jobsAccepted.inc({ source: "batch" }, batch.total);
               api.dispatcher.poke("transcription");

@@ -56,6 +56,7 @@ export const completeFile = defineRoute({
         const stored = await uploads.markStored(id, {
           storageKey: taken.key,
           contentType: taken.contentType,
+          sha256: taken.sha256,
           expiresAt: new Date(Date.now() + UNUSED_MS),
         });
         // Of two that complete at once, one counts; a retention run finds what is left where this fails.

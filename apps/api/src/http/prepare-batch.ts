@@ -1,29 +1,15 @@
 import { setImmediate as otherWork } from "node:timers/promises";
-import {
-  type BatchItem,
-  type NewBatch,
-  type RefusedLine,
-  tenantBatches,
-  tenantJobs,
-  tenantProviders,
-} from "@scribe/database";
-import {
-  type BatchItemBody,
-  batchItem,
-  isUuid,
-  RequestError,
-  type RequestErrorCode,
-  type UploadFields,
-} from "@scribe/domain";
+import { type BatchItem, type NewBatch, type RefusedLine, tenantBatches, tenantJobs } from "@scribe/database";
+import { type BatchItemBody, batchItem, isUuid, RequestError, type RequestErrorCode } from "@scribe/domain";
 import { isWebhookSecret } from "@scribe/webhooks";
 import type { Request } from "express";
 import type { Api } from "../api.ts";
-import { audioSecondsOfUpload, type EstimateAudioSeconds } from "./audio-seconds.ts";
-import { readLexicons } from "./known-lexicons.ts";
+import { audioSecondsOfUpload } from "./audio-seconds.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { checkInput } from "./middleware/read-json.ts";
-import { checkUrl, prepareJob, readTraceparent, wrongField } from "./prepare-job.ts";
+import { checkUrl, prepareNamed, readTraceparent, wrongField } from "./prepare-job.ts";
 import type { Manifest } from "./read-manifest.ts";
+import { readAllNamed } from "./read-named.ts";
 
 /** Lines that are checked before others get their turn: some milliseconds. */
 const AT_A_TIME = 100;
@@ -52,15 +38,13 @@ export async function prepareBatch(
   caller: Caller,
   request: Request,
   { settings, lines }: Manifest,
-  estimate: EstimateAudioSeconds,
 ): Promise<NewBatch> {
   const { webhook_url: webhookUrl, webhook_secret: webhookSecret } = settings;
   if (webhookUrl !== undefined) checkUrl(api, "webhook_url", webhookUrl);
   if (webhookSecret !== undefined && !isWebhookSecret(webhookSecret)) {
     throw wrongField("webhook_secret", "must be `whsec_` and the base64 of 24 to 64 bytes");
   }
-  const lexicons = await readLexicons(api, caller);
-  const accounts = await tenantProviders(api.db, caller.tenantId).list();
+  const namedBy = await readAllNamed(api, caller);
   const refused: Refusal[] = [];
   const checked: Checked[] = [];
   for (const [index, { line, input, malformed }] of lines.entries()) {
@@ -72,8 +56,7 @@ export async function prepareBatch(
       }
       const { url, upload_id, ...fields } = checkInput({ ...settings.defaults, ...input }, batchItem);
       if (url !== undefined) checkUrl(api, "url", url);
-      const account = accounts.find(({ provider }) => provider === fields.engine) ?? null;
-      const job = prepareJob(api, caller, request, fields as UploadFields, account, lexicons);
+      const job = prepareNamed(api, caller, request, { fields, named: namedBy(fields) });
       const { engine, model, options, priority, recordingId, metadata, providerAccount } = job;
       const item = { engine, model, options, priority, recordingId, metadata, providerAccount };
       checked.push({ line, fields: { url, upload_id, ...fields }, item });
@@ -81,7 +64,7 @@ export async function prepareBatch(
       refused.push(toRefusal(line, error));
     }
   }
-  const items = await findSources(api, caller, checked, refused, estimate);
+  const items = await findSources(api, caller, checked, refused);
   refused.sort((a, b) => a.line - b.line);
   if (refused.length > 0 && (settings.partial !== true || items.length === 0)) throw refuse(refused);
   return {
@@ -98,15 +81,14 @@ export async function prepareBatch(
 
 /** Uploads are looked up all at once; a line whose upload is not there is refused. */
 async function findSources(
-  { db }: Api,
+  { db, estimateAudioSeconds }: Api,
   { tenantId }: Caller,
   checked: readonly Checked[],
   refused: Refusal[],
-  estimate: EstimateAudioSeconds,
 ): Promise<BatchItem[]> {
   const ids = checked.flatMap(({ fields }) => (isUuid(fields.upload_id ?? "") ? [fields.upload_id as string] : []));
   const uploads = await tenantBatches(db, tenantId).storedUploads(ids);
-  const usualSeconds = await estimate(tenantId, tenantJobs(db, tenantId));
+  const usualSeconds = await estimateAudioSeconds(tenantId, tenantJobs(db, tenantId));
   const items: BatchItem[] = [];
   for (const { line, fields, item } of checked) {
     const { url, upload_id: uploadId } = fields;

@@ -1,4 +1,4 @@
-import type { NewJob, ProviderSettingRow } from "@scribe/database";
+import type { NewJob } from "@scribe/database";
 import {
   isProvider,
   RequestError,
@@ -13,30 +13,37 @@ import type { Request } from "express";
 import type { Api } from "../api.ts";
 import { requireChat } from "../enhancement-offer.ts";
 import { chooseModel } from "../model-offer.ts";
-import { type KnownLexicons, NO_LEXICONS } from "./known-lexicons.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { prepareProvider, refuseStrayAccount } from "./prepare-provider.ts";
+import { type Named, readNamed } from "./read-named.ts";
 
 export type PreparedJob = Omit<NewJob, "source" | "audioSeconds">;
 
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** What can be refused before there is audio: model, engine, webhook. Throws 400 naming the field. */
-export function prepareJob(
+export async function prepareJob(
   api: Api,
   caller: Caller,
   request: Request,
   fields: UploadFields,
-  /** The tenant's own account with the engine's provider. */
-  setting: ProviderSettingRow | null = null,
-  lexicons: KnownLexicons = NO_LEXICONS,
+): Promise<PreparedJob> {
+  return prepareNamed(api, caller, request, { fields, named: await readNamed(api, caller, fields) });
+}
+
+/** As `prepareJob`, of options whose names were looked up already. */
+export function prepareNamed(
+  api: Api,
+  caller: Caller,
+  request: Request,
+  { fields, named }: { fields: UploadFields; named: Named },
 ): PreparedJob {
   const job = toJobRequest(fields);
   if (job.engine === "synthetic" && !api.config.http.SCRIBE_ENABLE_SYNTHETIC) {
     throw wrongField("engine", "`synthetic` is not enabled here");
   }
-  const options = withLexicon(job.options, lexicons);
-  const provider = isProvider(job.engine) ? prepareProvider(api, request, job.engine, job, setting) : null;
+  const options = withLexicon(job.options, named);
+  const provider = isProvider(job.engine) ? prepareProvider(api, request, job.engine, job, named.setting) : null;
   if (provider === null) refuseStrayAccount(request, job);
   const baseUrl = provider?.account?.baseUrl;
   if (baseUrl !== undefined) checkBaseUrl(api, "provider_base_url", baseUrl);
@@ -80,11 +87,10 @@ export function readTraceparent(request: Request): string | undefined {
 }
 
 /** Names the version that stands now: a lexicon that is edited later changes no job that was accepted before. */
-function withLexicon(options: TranscriptionOptions, lexicons: KnownLexicons): TranscriptionOptions {
+function withLexicon(options: TranscriptionOptions, { lexicon }: Named): TranscriptionOptions {
   if (options.lexicon === undefined) return options;
-  const version = lexicons.get(options.lexicon);
-  if (version === undefined) throw wrongField("lexicon", `there is no lexicon "${options.lexicon}"`);
-  return { ...options, lexicon_version: version };
+  if (lexicon === null) throw wrongField("lexicon", `there is no lexicon "${options.lexicon}"`);
+  return { ...options, lexicon_version: { id: lexicon.id, version: lexicon.version } };
 }
 
 /** An address that is plainly inside is refused at once; a name that turns out to be ends the job, or the delivery. */

@@ -1,14 +1,12 @@
-import { tenantJobs } from "@scribe/database";
 import { transcribeBody } from "@scribe/domain";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
-import { accepted, acceptedSchema, pokeFor } from "./accepted-view.ts";
-import { createEstimate } from "./audio-seconds.ts";
+import { accepted, acceptedSchema } from "./accepted-view.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
-import { readLexicons } from "./known-lexicons.ts";
 import { openSource } from "./open-source.ts";
 import { checkUrl, prepareJob } from "./prepare-job.ts";
-import { providerKeyHeader, readProviderSetting } from "./prepare-provider.ts";
+import { providerKeyHeader } from "./prepare-provider.ts";
+import { submitJob } from "./submit-job.ts";
 
 const PATH = "/api/v1/transcribe";
 
@@ -32,30 +30,22 @@ export const transcribe = defineRoute({
       headers: { Location: "Where the job is", "Idempotency-Replayed": "`true` where this is an earlier answer" },
     },
   },
-  handle: (api) => {
-    const estimate = createEstimate();
-    return async ({ request, response, caller, body }) => {
+  handle:
+    (api) =>
+    async ({ request, response, caller, body }) => {
       const key = readIdempotencyKey(request);
       const { url, upload_id, ...fields } = body;
-      const setting = await readProviderSetting(api, caller, fields.engine);
-      const lexicons = fields.lexicon === undefined ? undefined : await readLexicons(api, caller);
-      const prepared = prepareJob(api, caller, request, fields, setting, lexicons);
+      const prepared = await prepareJob(api, caller, request, fields);
       if (url !== undefined) checkUrl(api, "url", url);
       const respond = accepted.bind(null, api);
       await creating(api, caller, { route: PATH, key, respond }, response, (commit) =>
         commit(
           () => fingerprint(body),
           async (idempotency) => {
-            const source = await openSource(api, caller, body, estimate);
-            const asked = { ...prepared, ...source };
-            const cacheKeys = await api.findCacheKeys(asked);
-            const job = await tenantJobs(api.db, caller.tenantId).create({ ...asked, cacheKeys }, idempotency);
-            api.metrics.jobsAccepted.inc({ source: job.source.kind });
-            pokeFor(api, job);
-            return job;
+            const { opened } = await openSource(api, caller, body);
+            return await submitJob(api, caller, { ...prepared, ...opened }, idempotency);
           },
         ),
       );
-    };
-  },
+    },
 });

@@ -1,23 +1,18 @@
-import { tenantJobs, tenantProviders } from "@scribe/database";
-import { jobFields, readFormFields, type UploadFields, uploadFields, uuidV7 } from "@scribe/domain";
+import { jobFields, readFormFields, type UploadFields, uploadFields } from "@scribe/domain";
 import type { Response } from "express";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
-import { streamUpload } from "../stream-upload.ts";
-import { accepted, acceptedSchema, pokeFor } from "./accepted-view.ts";
-import { audioSecondsOfUpload } from "./audio-seconds.ts";
+import { accepted, acceptedSchema } from "./accepted-view.ts";
 import { inTodaysWords } from "./compat/profile.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import { invalidInput } from "./invalid-input.ts";
-import { readLexicons } from "./known-lexicons.ts";
 import { prepareJob } from "./prepare-job.ts";
 import { providerKeyHeader } from "./prepare-provider.ts";
+import { receiveForm } from "./receive-audio.ts";
+import { submitAudio } from "./submit-job.ts";
 
 const PATH = "/api/v1/transcribe/upload";
-
-/** A commit whose answer got lost may have happened: then its audio stays, for retention to find. */
-const UNKNOWN = "unknown";
 
 const form = z.object({
   ...jobFields,
@@ -50,59 +45,19 @@ export const upload = defineRoute({
     (api) =>
     async ({ request, response, caller }) => {
       const key = readIdempotencyKey(request);
-      const jobs = tenantJobs(api.db, caller.tenantId);
-      response.once("close", api.uploadSlots.take(caller.keyId));
-      const settings = await tenantProviders(api.db, caller.tenantId).list();
-      // Fields come with the bytes, and are judged at once: what they may name is known before.
-      const lexicons = await readLexicons(api, caller);
+      const readFields = async (given: ReadonlyMap<string, string>) => {
+        const fields = parseFields(response, given);
+        return { fields, job: await prepareJob(api, caller, request, fields) };
+      };
       await creating(api, caller, { route: PATH, key, respond: accepted.bind(null, api) }, response, async (commit) => {
-        const id = uuidV7();
-        const audioKey = `audio/${caller.tenantId}/${id}/source`;
-        const prepare = (given: ReadonlyMap<string, string>) => {
-          const fields = parseFields(response, given);
-          const setting = settings.find(({ provider }) => provider === fields.engine) ?? null;
-          return { fields, job: prepareJob(api, caller, request, fields, setting, lexicons) };
-        };
-        const stored = await streamUpload(request, {
-          storage: api.storage,
-          key: audioKey,
-          maxBytes: api.config.http.MAX_UPLOAD_BYTES,
-          idleMs: api.waits.uploadIdleMs,
-          pace: {
-            minBytesPerSecond: api.config.limits.UPLOAD_MIN_BYTES_PER_SECOND,
-            windowMs: api.waits.uploadPaceMs,
-          },
-          maxFields: api.config.limits.MAX_FORM_FIELDS,
-          checkFields: prepare,
-        });
-        let committed = false;
-        try {
-          const { fields, job } = prepare(stored.fields);
-          const outcome = await commit(
-            () => fingerprint({ fields, sha256: stored.sha256 }),
-            async (idempotency) => {
-              const asked = {
-                ...job,
-                id,
-                source: { kind: "upload" as const, uploadId: id },
-                audioSeconds: audioSecondsOfUpload(stored.bytes),
-                audioKey,
-                audioSha256: stored.sha256,
-                audioBytes: stored.bytes,
-              };
-              return await jobs.create({ ...asked, cacheKeys: await api.findCacheKeys(asked) }, idempotency);
-            },
-          );
-          committed = outcome.created !== null;
-          if (outcome.created !== null) {
-            api.metrics.jobsAccepted.inc({ source: "upload" });
-            api.metrics.uploadedBytes.inc(stored.bytes);
-            pokeFor(api, outcome.created);
-          }
-          return outcome;
-        } finally {
-          if (!committed && (await jobs.get(id).catch(() => UNKNOWN)) === null) await api.storage.remove(audioKey);
-        }
+        const audio = await receiveForm(api, caller, request, { foreign: false, readFields });
+        const { fields, job } = audio.asked;
+        return await submitAudio(api, caller, audio, (submit) =>
+          commit(
+            () => fingerprint({ fields, sha256: audio.sha256 }),
+            (idempotency) => submit(job, idempotency),
+          ),
+        );
       });
     },
 });

@@ -111,9 +111,9 @@ export class TenantDataStore extends DataStore {
     }
     const key = `audio/${this.#tenantId}/${uuidV7()}/source`;
     const { contentType } = media;
-    await storage.put(key, this.#read(parts), { contentType, maxBytes: row.sizeBytes });
+    const { sha256 } = await storage.put(key, this.#read(parts), { contentType, maxBytes: row.sizeBytes });
     const expiresAt = new Date(Date.now() + UPLOAD_MS);
-    if (!(await this.#uploads.markStored(row.id, { storageKey: key, contentType, expiresAt }))) {
+    if (!(await this.#uploads.markStored(row.id, { storageKey: key, contentType, sha256, expiresAt }))) {
       await storage.remove(key);
     }
     await this.#removeParts(parts);

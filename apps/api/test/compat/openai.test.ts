@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { tenantJobs } from "@scribe/database";
-import { makeWav } from "@scribe/testing";
+import { makeWav, waitFor } from "@scribe/testing";
 import { claim, complete, finish, segment, writeSegments } from "../drive-jobs.ts";
 import { startTestApi, type TestApi } from "../start-test-api.ts";
 
@@ -74,7 +73,8 @@ test("whoever takes nothing of the answer is cut off", async () => {
     await nextJob(),
     Array.from({ length: 60 }, (_, at) => segment(at, text)),
   );
-  await sleep(2_500);
+  // The request is written down when it is over, for whoever asked has taken nothing of the answer.
+  await waitFor(() => api.log().includes("/deepgram/v1/listen"), { what: "the end of the request", timeoutMs: 20_000 });
   let bytes = 0;
   socket.on("data", (chunk) => {
     bytes += chunk.length;

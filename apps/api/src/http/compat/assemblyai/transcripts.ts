@@ -2,7 +2,6 @@ import { type JobRow, tenantJobs } from "@scribe/database";
 import {
   ASSEMBLYAI_STATUSES,
   type FrontDoor,
-  isUuid,
   type JobStatus,
   RequestError,
   renderAssemblyai,
@@ -13,11 +12,11 @@ import type { Api } from "../../../api.ts";
 import { defineRoute } from "../../../openapi/route.ts";
 import { answerSchema } from "../../../openapi/schemas.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
-import { notFound } from "../../middleware/render-problem.ts";
 import { sendJson } from "../../send-json.ts";
 import { stopOrErase } from "../../stop-job.ts";
+import { findJob, readResult } from "../find-job.ts";
 import { tellIgnored } from "../ignored-fields.ts";
-import { checkedJob, createSubmit } from "../submit-job.ts";
+import { checkedJob, submitForeignSource } from "../submit-job.ts";
 import { assemblyaiParams, readAssemblyaiAsk } from "./read-ask.ts";
 import { uploadOf } from "./upload.ts";
 
@@ -25,6 +24,9 @@ export const TAG = "AssemblyAI";
 const PATH = "/assemblyai/v2/transcript";
 /** As its client writes it behind the base URL that it was given. */
 const RELATIVE_PATH = "/v2/transcript";
+
+/** What a job is called here. */
+const WHAT = "transcript";
 
 const transcriptSchema = answerSchema(
   "AssemblyaiTranscript",
@@ -47,23 +49,22 @@ export const assemblyaiCreate = defineRoute({
   query: "anything",
   body: { kind: "json", schema: assemblyaiParams },
   answers: { 200: { description: "The transcript to be, queued", schema: transcriptSchema } },
-  handle: (api) => {
-    const submit = createSubmit(api);
-    return async ({ request, response, caller, body }) => {
+  handle:
+    (api) =>
+    async ({ request, response, caller, body }) => {
       const asked = readAssemblyaiAsk(api, body);
       const frontDoor: FrontDoor = { door: "assemblyai", webhook: "assemblyai", ask: { ...asked.ask } };
       const job = {
-        ...checkedJob(api, caller, request, asked.fields),
+        ...(await checkedJob(api, caller, request, asked.fields)),
         frontDoor,
         webhookHeaders: asked.webhookHeaders,
       };
       const upload = uploadOf(asked.audioUrl);
       const source = upload === null ? { url: asked.audioUrl } : { upload_id: upload };
-      const created = await submit(caller, job, { source, field: "audio_url" });
+      const created = await submitForeignSource(api, caller, job, { source, field: "audio_url" });
       tellIgnored(response, asked.ignored);
-      sendJson(response, 200, renderAssemblyai(created, null));
-    };
-  },
+      sendJson(response, 200, renderAssemblyai(created, await readResult(api, caller, created)));
+    },
 });
 
 export const assemblyaiGet = defineRoute({
@@ -78,10 +79,8 @@ export const assemblyaiGet = defineRoute({
   handle:
     (api) =>
     async ({ response, caller, params }) => {
-      const job = await findJob(api, caller, params.id);
-      const transcript =
-        job.status === "completed" ? await tenantJobs(api.db, caller.tenantId).transcript(job.id) : null;
-      sendJson(response, 200, renderAssemblyai(job, transcript));
+      const job = await findJob(api, caller, { id: params.id, what: WHAT });
+      sendJson(response, 200, renderAssemblyai(job, await readResult(api, caller, job)));
     },
 });
 
@@ -99,7 +98,7 @@ export const assemblyaiDelete = defineRoute({
   handle:
     (api) =>
     async ({ request, response, caller, params }) => {
-      const job = await findJob(api, caller, params.id);
+      const job = await findJob(api, caller, { id: params.id, what: WHAT });
       const stopped = await stopOrErase(api, caller, job.id, request.ip);
       if (stopped) await stopOrErase(api, caller, job.id, request.ip);
       const { audio_url: _gone, ...view } = renderAssemblyai(stopped ?? job, null);
@@ -141,8 +140,8 @@ export const assemblyaiList = defineRoute({
     (api) =>
     async ({ request, response, caller, query }) => {
       const { limit, status, before_id: before, after_id: after, created_on: day } = query;
-      const cursorJob = before === undefined ? null : await findJob(api, caller, before);
-      const newerThan = after === undefined ? null : await findJob(api, caller, after);
+      const cursorJob = before === undefined ? null : await findJob(api, caller, { id: before, what: WHAT });
+      const newerThan = after === undefined ? null : await findJob(api, caller, { id: after, what: WHAT });
       const from = day === undefined ? undefined : new Date(`${day}T00:00:00Z`);
       const rows = await tenantJobs(api.db, caller.tenantId).list({
         limit,
@@ -180,21 +179,14 @@ function listed(job: JobRow) {
   };
 }
 
-/** @throws RequestError `not_found`, in the same words for what is no id and for what is somebody else's */
-async function findJob({ db }: Api, { tenantId }: Caller, id: string | undefined): Promise<JobRow> {
-  const job = id !== undefined && isUuid(id) ? await tenantJobs(db, tenantId).get(id.toLowerCase()) : null;
-  if (!job) throw notFound("transcript");
-  return job;
-}
-
 /** @throws RequestError where there is no transcript, or not yet */
 export async function findTranscript(
   api: Api,
   caller: Caller,
   id: string | undefined,
 ): Promise<{ job: JobRow; transcript: Transcript }> {
-  const job = await findJob(api, caller, id);
-  const transcript = job.status === "completed" ? await tenantJobs(api.db, caller.tenantId).transcript(job.id) : null;
+  const job = await findJob(api, caller, { id: id, what: WHAT });
+  const transcript = await readResult(api, caller, job);
   if (transcript) return { job, transcript };
   throw new RequestError("invalid_request", "This transcript has a status other than completed.");
 }

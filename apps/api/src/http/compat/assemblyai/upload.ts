@@ -3,8 +3,8 @@ import type { Request } from "express";
 import { z } from "zod";
 import type { Api } from "../../../api.ts";
 import { defineRoute } from "../../../openapi/route.ts";
+import { receiveBytes } from "../../receive-audio.ts";
 import { sendJson } from "../../send-json.ts";
-import { receiveBytes } from "../receive-audio.ts";
 
 const UPLOAD_PATH = "/assemblyai/v2/upload";
 /** As `upload_id`s of ours: for a day unused. */

@@ -7,11 +7,11 @@ import { defineRoute } from "../../../openapi/route.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { readJson } from "../../middleware/read-json.ts";
 import type { PreparedJob } from "../../prepare-job.ts";
+import { receiveBytes } from "../../receive-audio.ts";
 import { sendJson } from "../../send-json.ts";
 import { answerWhenDone } from "../answer-when-done.ts";
 import { tellIgnored } from "../ignored-fields.ts";
-import { receiveBytes } from "../receive-audio.ts";
-import { checkedJob, createSubmit, submitAudio } from "../submit-job.ts";
+import { checkedJob, submitForeignAudio, submitForeignSource } from "../submit-job.ts";
 import { type DeepgramRequest, readDeepgramQuery } from "./read-query.ts";
 
 const urlBody = z.looseObject({ url: httpUrl });
@@ -35,12 +35,12 @@ export const deepgramListen = defineRoute({
       headers: { "X-Ignored-Fields": "Parameters that came and are not carried out" },
     },
   },
-  handle: (api) => {
-    const submitSource = createSubmit(api);
-    return async ({ request, response, caller }) => {
+  handle:
+    (api) =>
+    async ({ request, response, caller }) => {
       const asked = readDeepgramQuery(api, request);
       if (asked.callback === null) response.once("close", api.waiting.take(caller.keyId));
-      const job = prepare(api, caller, request, asked);
+      const job = await prepare(api, caller, request, asked);
       tellIgnored(response, asked.ignored);
       const attach = asked.callback === null;
       const { id: jobId } = await submit(attach);
@@ -57,19 +57,23 @@ export const deepgramListen = defineRoute({
       async function submit(attach: boolean): Promise<JobRow> {
         if (!request.is("application/json")) {
           const audio = await receiveBytes(api, caller, request);
-          return await submitAudio(api, caller, job, { audio, attach });
+          return await submitForeignAudio(api, caller, job, { audio, attach });
         }
         const limits = { maxBytes: api.config.limits.MAX_BODY_BYTES, waitMs: api.waits.bodyMs };
         const { url } = await readJson(request, urlBody, limits);
-        return await submitSource(caller, job, { source: { url }, field: "url", attach });
+        return await submitForeignSource(api, caller, job, { source: { url }, field: "url", attach });
       }
-    };
-  },
+    },
 });
 
 /** With a callback, its end is told as Deepgram tells it: the whole answer, once, also of a failure. */
-function prepare(api: Api, caller: Caller, request: Request, { fields, ask, callback }: DeepgramRequest): PreparedJob {
-  const job = checkedJob(api, caller, request, {
+async function prepare(
+  api: Api,
+  caller: Caller,
+  request: Request,
+  { fields, ask, callback }: DeepgramRequest,
+): Promise<PreparedJob> {
+  const job = await checkedJob(api, caller, request, {
     ...fields,
     ...(callback
       ? { webhook_url: callback.url, webhook_events: ["job.completed", "job.failed", "job.cancelled"] }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type JobRow, tenantJobs } from "@scribe/database";
+import { tenantJobs } from "@scribe/database";
 import { CONTENT_TYPES, type FieldProblem, providerKey, RequestError, renderText } from "@scribe/domain";
 import type { Request } from "express";
 import { z } from "zod";
@@ -8,25 +8,17 @@ import { defineRoute } from "../../../openapi/route.ts";
 import { answerSchema } from "../../../openapi/schemas.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import type { PreparedJob } from "../../prepare-job.ts";
+import { receiveForm } from "../../receive-audio.ts";
 import { sendJson } from "../../send-json.ts";
 import { tellIgnored } from "../ignored-fields.ts";
-import { receiveForm } from "../receive-audio.ts";
-import { checkedJob, submitAudio } from "../submit-job.ts";
+import { OLDER_STATUSES, olderStatus, whyFailed } from "../older-status.ts";
+import { checkedJob, submitForeignAudio } from "../submit-job.ts";
 import { findNote } from "./find-note.ts";
 
 const TAG = "Audio to notes";
 const PROVIDER_KEY = "X-OpenAI-API-Key";
 const KNOWN = new Set(["diarize"]);
 
-const STATUSES = {
-  pending: "queued",
-  processing: "processing",
-  completed: "completed",
-  failed: "failed",
-  cancelled: "failed",
-} as const;
-
-const status = z.enum(["queued", "processing", "completed", "failed"]);
 const createdSchema = answerSchema(
   "NotesJobCreated",
   z.object({ job_id: z.uuidv4(), status: z.literal("queued"), created_at: z.iso.datetime() }),
@@ -35,7 +27,7 @@ const jobSchema = answerSchema(
   "NotesJob",
   z.object({
     job_id: z.uuidv4(),
-    status,
+    status: z.enum(OLDER_STATUSES),
     created_at: z.iso.datetime(),
     diarize: z.boolean(),
     transcript_available: z.boolean(),
@@ -66,21 +58,14 @@ export const notesCreateJob = defineRoute({
   handle:
     (api) =>
     async ({ request, response, caller }) => {
-      const ready = (fields: ReadonlyMap<string, string>) => prepareNote(api, caller, request, fields);
-      const audio = await receiveForm(api, caller, request, ready);
-      let job: PreparedJob;
-      try {
-        job = ready(audio.fields);
-      } catch (error) {
-        // Fields behind the file may be wrong when its bytes are already here.
-        await api.storage.remove(audio.key);
-        throw error;
-      }
-      const created = await submitAudio(api, caller, job, { audio, attach: false });
-      tellIgnored(
-        response,
-        [...audio.fields.keys()].filter((name) => !KNOWN.has(name)),
-      );
+      const readFields = async (fields: ReadonlyMap<string, string>) => ({
+        job: await prepareNote(api, caller, request, fields),
+        ignored: [...fields.keys()].filter((name) => !KNOWN.has(name)),
+      });
+      const audio = await receiveForm(api, caller, request, { foreign: true, readFields });
+      const { job, ignored } = audio.asked;
+      const created = await submitForeignAudio(api, caller, job, { audio });
+      tellIgnored(response, ignored);
       sendJson(response, 200, {
         job_id: created.recordingId,
         status: "queued",
@@ -102,13 +87,14 @@ export const notesGetJob = defineRoute({
     (api) =>
     async ({ response, caller, params }) => {
       const job = await findNote(api, caller, params);
+      const error = whyFailed(job);
       sendJson(response, 200, {
         job_id: job.recordingId,
-        status: STATUSES[job.status],
+        status: olderStatus(job),
         created_at: job.createdAt.toISOString(),
         diarize: job.frontDoor?.ask?.diarize === true,
         transcript_available: job.status === "completed",
-        ...(STATUSES[job.status] === "failed" ? { error: whyFailed(job) } : {}),
+        ...(error === null ? {} : { error }),
       });
     },
 });
@@ -131,8 +117,8 @@ export const notesDownload = defineRoute({
       const job = await findNote(api, caller, params);
       const transcript = await tenantJobs(api.db, caller.tenantId).transcript(job.id);
       if (job.status !== "completed" || transcript === null) {
-        const why =
-          STATUSES[job.status] === "failed" ? `it failed: ${whyFailed(job)}` : `it is ${STATUSES[job.status]}`;
+        const failure = whyFailed(job);
+        const why = failure === null ? `it is ${olderStatus(job)}` : `it failed: ${failure}`;
         throw new RequestError("invalid_request", `There is no transcript of this job; ${why}`);
       }
       const text = renderText(transcript.segments);
@@ -160,7 +146,12 @@ export const notesHealth = defineRoute({
 });
 
 /** The form as a job of ours. Throws 400 that names the field, or the header. */
-function prepareNote(api: Api, caller: Caller, request: Request, fields: ReadonlyMap<string, string>): PreparedJob {
+async function prepareNote(
+  api: Api,
+  caller: Caller,
+  request: Request,
+  fields: ReadonlyMap<string, string>,
+): Promise<PreparedJob> {
   if (fields.has("url")) throw wrong({ path: "url", message: "is not known here: send the file alone" });
   const diarize = readFlag(fields.get("diarize"));
   const apiKey = request.get(PROVIDER_KEY)?.trim() || undefined;
@@ -171,7 +162,7 @@ function prepareNote(api: Api, caller: Caller, request: Request, fields: Readonl
     ...(apiKey === undefined ? {} : { engine: "openai" as const, provider_key: apiKey }),
   };
   return {
-    ...checkedJob(api, caller, request, asked),
+    ...(await checkedJob(api, caller, request, asked)),
     recordingId: randomUUID(),
     frontDoor: { door: "notes", ask: { diarize } },
     eraseAt: new Date(Date.now() + api.config.compat.COMPAT_NOTES_MINUTES * 60_000),
@@ -183,10 +174,6 @@ function readFlag(text = "false"): boolean {
   if (/^(true|1|on|yes|y|t)$/i.test(text)) return true;
   if (/^(false|0|off|no|n|f|)$/i.test(text)) return false;
   throw wrong({ path: "diarize", message: "must be true or false" });
-}
-
-function whyFailed({ status, error }: JobRow): string {
-  return error?.message ?? (status === "cancelled" ? "The job was cancelled." : "Something went wrong on our side.");
 }
 
 function wrong(problem: FieldProblem): RequestError {

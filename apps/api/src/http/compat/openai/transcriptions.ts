@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { defineRoute, type Route } from "../../../openapi/route.ts";
+import { receiveForm } from "../../receive-audio.ts";
 import { answerWhenDone } from "../answer-when-done.ts";
 import { tellIgnored } from "../ignored-fields.ts";
-import { receiveForm } from "../receive-audio.ts";
-import { checkedJob, submitAudio } from "../submit-job.ts";
+import { checkedJob, submitForeignAudio } from "../submit-job.ts";
 import { renderOpenai } from "./render.ts";
 import { streamTranscript } from "./stream-transcript.ts";
 import { RESPONSE_FORMATS, readTranscriptionForm } from "./transcription-form.ts";
@@ -45,16 +45,13 @@ const openaiTask = (task: "transcribe" | "translate", details: Pick<Route, "path
       (api) =>
       async ({ request, response, caller }) => {
         response.once("close", api.waiting.take(caller.keyId));
-        const read = (fields: ReadonlyMap<string, string>) => {
+        const readFields = async (fields: ReadonlyMap<string, string>) => {
           const ask = readTranscriptionForm(api, task, fields);
-          return { ask, prepared: checkedJob(api, caller, request, ask.fields) };
+          return { ask, job: await checkedJob(api, caller, request, ask.fields) };
         };
-        const audio = await receiveForm(api, caller, request, read);
-        const { ask, prepared } = await keepOrRemove(
-          () => read(audio.fields),
-          () => api.storage.remove(audio.key),
-        );
-        const { id: jobId } = await submitAudio(api, caller, prepared, { audio, attach: true });
+        const audio = await receiveForm(api, caller, request, { foreign: true, readFields });
+        const { ask, job } = audio.asked;
+        const { id: jobId } = await submitForeignAudio(api, caller, job, { audio, attach: true });
         tellIgnored(response, ask.ignored);
         if (ask.stream) await streamTranscript(api, caller, { jobId, response, ask });
         else await answerWhenDone(api, caller, { jobId, response, foreign: renderOpenai(ask) });
@@ -72,13 +69,3 @@ export const openaiTranslation = openaiTask("translate", {
   operationId: "openaiTranslation",
   summary: "Translate speech into English as OpenAI's API does",
 });
-
-/** Fields behind the file may be wrong when its bytes are already here. */
-async function keepOrRemove<T>(check: () => T, remove: () => Promise<unknown>): Promise<T> {
-  try {
-    return check();
-  } catch (error) {
-    await remove();
-    throw error;
-  }
-}

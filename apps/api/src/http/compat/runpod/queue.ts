@@ -3,7 +3,7 @@ import { z } from "zod";
 import { defineRoute } from "../../../openapi/route.ts";
 import { sendJson } from "../../send-json.ts";
 import { stopJob } from "../../stop-job.ts";
-import { TAG } from "./find-job.ts";
+import { TAG } from "./runpod-job.ts";
 
 const PAGE = 100;
 

@@ -7,23 +7,23 @@ import { defineRoute } from "../../../openapi/route.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { readJson } from "../../middleware/read-json.ts";
 import type { PreparedJob } from "../../prepare-job.ts";
+import { storeGiven } from "../../receive-audio.ts";
 import { sendJson } from "../../send-json.ts";
+import { readResult } from "../find-job.ts";
 import { hasEnded, waitForJob } from "../follow-job.ts";
 import { tellIgnored } from "../ignored-fields.ts";
-import { storeGiven } from "../receive-audio.ts";
-import { checkedJob, createSubmit, submitAudio } from "../submit-job.ts";
-import { readResult, readWait, runpodJobSchema, TAG } from "./find-job.ts";
+import { checkedJob, submitForeignAudio, submitForeignSource } from "../submit-job.ts";
 import { type RunpodSource, readRunpodInput, runpodBody } from "./read-input.ts";
+import { readWait, runpodJobSchema, TAG } from "./runpod-job.ts";
 
 type Submit = (request: Request, caller: Caller, endpoint: string) => Promise<{ job: JobRow; ignored: string[] }>;
 
 function createRun(api: Api): Submit {
-  const submit = createSubmit(api);
-
   async function submitSource(caller: Caller, job: PreparedJob, source: RunpodSource): Promise<JobRow> {
-    if ("url" in source) return await submit(caller, job, { source, field: "input.transcribe_args.url" });
+    if ("url" in source)
+      return await submitForeignSource(api, caller, job, { source, field: "input.transcribe_args.url" });
     const audio = await storeGiven(api, caller, readBase64(source.blob));
-    return await submitAudio(api, caller, job, { audio, attach: false });
+    return await submitForeignAudio(api, caller, job, { audio });
   }
 
   return async (request, caller, endpoint) => {
@@ -33,7 +33,7 @@ function createRun(api: Api): Submit {
       const body = await readJson(request, runpodBody, { maxBytes, waitMs: api.waits.bodyMs });
       const { fields, ask, source, webhook, ignored } = readRunpodInput(api, endpoint, body);
       const frontDoor: FrontDoor = { door: "runpod", ask: { ...ask }, ...(webhook ? { webhook } : {}) };
-      const job = { ...checkedJob(api, caller, request, fields), frontDoor };
+      const job = { ...(await checkedJob(api, caller, request, fields)), frontDoor };
       return { job: await submitSource(caller, job, source), ignored };
     } finally {
       leave();

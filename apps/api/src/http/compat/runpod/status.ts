@@ -2,8 +2,9 @@ import { renderRunpod } from "@scribe/domain";
 import { defineRoute } from "../../../openapi/route.ts";
 import { sendJson } from "../../send-json.ts";
 import { stopJob } from "../../stop-job.ts";
+import { findJob, readResult } from "../find-job.ts";
 import { hasEnded, waitForJob } from "../follow-job.ts";
-import { findRunpodJob, readResult, readWait, runpodJobSchema, TAG } from "./find-job.ts";
+import { readWait, runpodJobSchema, TAG } from "./runpod-job.ts";
 
 export const runpodGetStatus = defineRoute({
   method: "get",
@@ -17,7 +18,7 @@ export const runpodGetStatus = defineRoute({
   handle:
     (api) =>
     async ({ response, caller, params }) => {
-      const job = await findRunpodJob(api, caller, params.id);
+      const job = await findJob(api, caller, params);
       sendJson(response, 200, renderRunpod(job, await readResult(api, caller, job)));
     },
 });
@@ -35,7 +36,7 @@ export const runpodStatusSync = defineRoute({
     (api) =>
     async ({ request, response, caller, params }) => {
       response.once("close", api.waiting.take(caller.keyId));
-      const { id: jobId } = await findRunpodJob(api, caller, params.id);
+      const { id: jobId } = await findJob(api, caller, params);
       const gone = new AbortController();
       response.once("close", () => gone.abort());
       const followed = { tenantId: caller.tenantId, jobId, signal: gone.signal };
@@ -59,7 +60,7 @@ export const runpodCancel = defineRoute({
   handle:
     (api) =>
     async ({ response, caller, params }) => {
-      const { id } = await findRunpodJob(api, caller, params.id);
+      const { id } = await findJob(api, caller, params);
       const { job } = await stopJob(api, caller, id);
       sendJson(response, 200, renderRunpod(job, null));
     },

@@ -5,8 +5,9 @@ import type { Api } from "../../../api.ts";
 import { defineRoute } from "../../../openapi/route.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { sendJson } from "../../send-json.ts";
+import { findJob, readResult } from "../find-job.ts";
 import { hasEnded, waitForJob } from "../follow-job.ts";
-import { findRunpodJob, readResult, TAG } from "./find-job.ts";
+import { TAG } from "./runpod-job.ts";
 
 const LONG_POLL_MS = 10_000;
 /** Segments of one answer. */
@@ -32,7 +33,7 @@ export const runpodStream = defineRoute({
     (api) =>
     async ({ response, caller, params }) => {
       response.once("close", api.waiting.take(caller.keyId));
-      const { id: jobId } = await findRunpodJob(api, caller, params.id);
+      const { id: jobId } = await findJob(api, caller, params);
       const gone = new AbortController();
       response.once("close", () => gone.abort());
       const untilMs = performance.now() + LONG_POLL_MS;
@@ -63,7 +64,7 @@ interface Taken {
 
 /** Takes what no call has had yet. How far calls have come is kept with the job: replicas share it. */
 async function takeItems(api: Api, caller: Caller, jobId: string): Promise<Taken> {
-  const job = await findRunpodJob(api, caller, jobId);
+  const job = await findJob(api, caller, { id: jobId });
   const jobs = tenantJobs(api.db, caller.tenantId);
   if (!streamsItems(job)) {
     const transcript = await readResult(api, caller, job);

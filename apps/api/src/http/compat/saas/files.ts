@@ -7,8 +7,8 @@ import { ADDRESS_SECONDS, MEDIA_TYPE, signUpload, UPLOAD_MS } from "../../files-
 import { uploadQuery, whoseUpload } from "../../files-upload.ts";
 import type { Identity } from "../../middleware/limit-requests.ts";
 import { notFound } from "../../middleware/render-problem.ts";
+import { receiveBytes } from "../../receive-audio.ts";
 import { sendJson } from "../../send-json.ts";
-import { receiveBytes } from "../receive-audio.ts";
 import { TAG } from "./auth.ts";
 import { readStorageKey, storageKeyField } from "./storage-key.ts";
 

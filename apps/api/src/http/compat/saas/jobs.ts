@@ -1,15 +1,14 @@
 import { type JobRow, tenantJobs } from "@scribe/database";
-import { httpUrl, isUuid, RequestError, safeText } from "@scribe/domain";
+import { httpUrl, RequestError, safeText } from "@scribe/domain";
 import { z } from "zod";
-import type { Api } from "../../../api.ts";
 import { defineRoute } from "../../../openapi/route.ts";
 import { answerSchema } from "../../../openapi/schemas.ts";
-import type { Caller } from "../../middleware/authenticate.ts";
-import { notFound } from "../../middleware/render-problem.ts";
 import { sendJson } from "../../send-json.ts";
 import { signTranscript } from "../../transcript-link.ts";
+import { findJob } from "../find-job.ts";
 import { tellIgnored } from "../ignored-fields.ts";
-import { checkedJob, createSubmit } from "../submit-job.ts";
+import { OLDER_STATUSES, olderStatus, whyFailed } from "../older-status.ts";
+import { checkedJob, submitForeignSource } from "../submit-job.ts";
 import { TAG } from "./auth.ts";
 import { readStorageKey, storageKeyField } from "./storage-key.ts";
 
@@ -29,7 +28,7 @@ const jobSchema = answerSchema(
   "SaasJob",
   z.object({
     id: z.uuid(),
-    status: z.enum(["queued", "processing", "completed", "failed"]),
+    status: z.enum(OLDER_STATUSES),
     progress: z.number().meta({ description: "0 to 100" }),
     storage_key: z.string().nullable(),
     language: z.string().nullable(),
@@ -50,9 +49,9 @@ export const saasCreateJob = defineRoute({
   query: "anything",
   body: { kind: "json", schema: z.looseObject(known) },
   answers: { 200: { description: "The job, queued", schema: jobSchema } },
-  handle: (api) => {
-    const submit = createSubmit(api);
-    return async ({ request, response, caller, body }) => {
+  handle:
+    (api) =>
+    async ({ request, response, caller, body }) => {
       if (body.url != null)
         throw new RequestError(
           "invalid_request",
@@ -62,17 +61,19 @@ export const saasCreateJob = defineRoute({
       const mode = body.mode ?? "mono";
       const fields = { mode, ...(body.language ? { language: body.language.toLowerCase() } : {}) };
       const prepared = {
-        ...checkedJob(api, caller, request, fields),
+        ...(await checkedJob(api, caller, request, fields)),
         frontDoor: { door: "saas", ask: { mode } } as const,
       };
-      const job = await submit(caller, prepared, { source: { upload_id: uploadId }, field: "storage_key" });
+      const job = await submitForeignSource(api, caller, prepared, {
+        source: { upload_id: uploadId },
+        field: "storage_key",
+      });
       tellIgnored(
         response,
         Object.keys(body).filter((name) => !(name in known)),
       );
       sendJson(response, 200, toView(job));
-    };
-  },
+    },
 });
 
 export const saasListJobs = defineRoute({
@@ -141,37 +142,22 @@ export const saasDownload = defineRoute({
     },
 });
 
-async function findJob({ db }: Api, { tenantId }: Caller, { id = "" }: Record<string, string>): Promise<JobRow> {
-  const job = isUuid(id) ? await tenantJobs(db, tenantId).get(id.toLowerCase()) : null;
-  if (job === null) throw notFound("job");
-  return job;
-}
-
 function readLimit(url: string): number {
   const text = new URLSearchParams(url.split("?", 2)[1] ?? "").get("limit") ?? "";
   return /^[1-9]\d{0,8}$/.test(text) ? Math.min(LIMIT.most, Number(text)) : LIMIT.usual;
 }
 
-const STATUSES = {
-  pending: "queued",
-  processing: "processing",
-  completed: "completed",
-  failed: "failed",
-  cancelled: "failed",
-} as const;
-
 function toView(job: JobRow): z.output<typeof jobSchema> {
-  const status = STATUSES[job.status];
   const { diarize = false } = job.options as { diarize?: boolean };
   return {
     id: job.id,
-    status,
+    status: olderStatus(job),
     progress: job.progress,
     storage_key: job.source.kind === "upload" ? job.source.uploadId : null,
     language: job.language,
     mode: diarize ? "dialogue" : "mono",
     created_at: job.createdAt.toISOString(),
     completed_at: job.completedAt?.toISOString() ?? null,
-    error: status === "failed" ? (job.error?.message ?? "The job was cancelled.") : null,
+    error: whyFailed(job),
   };
 }

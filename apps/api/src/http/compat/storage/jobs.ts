@@ -1,5 +1,5 @@
-import { type JobRow, tenantJobs } from "@scribe/database";
-import { httpUrl, isUuid, RequestError, safeText, type UploadFields } from "@scribe/domain";
+import type { JobRow } from "@scribe/database";
+import { httpUrl, RequestError, safeText, type UploadFields } from "@scribe/domain";
 import type { Request } from "express";
 import { z } from "zod";
 import type { Api } from "../../../api.ts";
@@ -7,13 +7,13 @@ import { defineRoute } from "../../../openapi/route.ts";
 import { answerSchema } from "../../../openapi/schemas.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { checkInput, readJson } from "../../middleware/read-json.ts";
-import { notFound } from "../../middleware/render-problem.ts";
 import type { PreparedJob } from "../../prepare-job.ts";
+import { receiveForm } from "../../receive-audio.ts";
 import { sendJson } from "../../send-json.ts";
-import { readTranscript } from "../answer-when-done.ts";
+import { findJob, readResult } from "../find-job.ts";
 import { tellIgnored } from "../ignored-fields.ts";
-import { receiveForm } from "../receive-audio.ts";
-import { checkedJob, createSubmit, submitAudio } from "../submit-job.ts";
+import { OLDER_STATUSES, olderStatus, whyFailed } from "../older-status.ts";
+import { checkedJob, submitForeignAudio, submitForeignSource } from "../submit-job.ts";
 
 export const TAG = "Storage service";
 
@@ -30,7 +30,7 @@ const jobSchema = answerSchema(
   "StorageServiceJob",
   z.object({
     id: z.uuid(),
-    status: z.enum(["queued", "processing", "completed", "failed"]),
+    status: z.enum(OLDER_STATUSES),
     created_at: z.iso.datetime(),
     completed_at: z.iso.datetime().nullable(),
     text: z.string().optional(),
@@ -58,13 +58,13 @@ export const storageCreateJob = defineRoute({
     }),
   },
   answers: { 200: { description: "The job, queued", schema: jobSchema } },
-  handle: (api) => {
-    const submit = createSubmit(api);
-    return async ({ request, response, caller }) => {
+  handle:
+    (api) =>
+    async ({ request, response, caller }) => {
       if (request.is("multipart/form-data")) {
         const { job, ignored } = await submitForm(api, caller, request);
         tellIgnored(response, ignored);
-        return sendJson(response, 200, toView(job));
+        return sendJson(response, 200, await toView(api, caller, job));
       }
       const asked = await readJson(request, bodySchema, {
         maxBytes: api.config.limits.MAX_BODY_BYTES,
@@ -74,11 +74,11 @@ export const storageCreateJob = defineRoute({
       if (url == null) throw new RequestError("invalid_request", "Send a `file` in a form, or `url`.");
       if (asked.url != null && asked.audio_url != null)
         throw new RequestError("invalid_request", "`url` and `audio_url` are one too many.");
-      const job = await submit(caller, prepare(api, caller, request, asked), { source: { url }, field: "url" });
+      const prepared = await prepare(api, caller, request, asked);
+      const job = await submitForeignSource(api, caller, prepared, { source: { url }, field: "url" });
       tellIgnored(response, ignoredOf(asked));
-      sendJson(response, 200, toView(job));
-    };
-  },
+      sendJson(response, 200, await toView(api, caller, job));
+    },
 });
 
 export const storageGetJob = defineRoute({
@@ -92,62 +92,42 @@ export const storageGetJob = defineRoute({
   answers: { 200: { description: "The job in any state", schema: jobSchema } },
   handle:
     (api) =>
-    async ({ response, caller, params }) => {
-      const id = params.id ?? "";
-      const job = isUuid(id) ? await tenantJobs(api.db, caller.tenantId).get(id.toLowerCase()) : null;
-      if (job === null) throw notFound("job");
-      const text = job.status === "completed" ? (await readTranscript(api, caller, job)).text : undefined;
-      sendJson(response, 200, { ...toView(job), ...(text === undefined ? {} : { text }) });
-    },
+    async ({ response, caller, params }) =>
+      sendJson(response, 200, await toView(api, caller, await findJob(api, caller, params))),
 });
 
 async function submitForm(api: Api, caller: Caller, request: Request): Promise<{ job: JobRow; ignored: string[] }> {
-  const read = (fields: ReadonlyMap<string, string>) => {
+  const readFields = async (fields: ReadonlyMap<string, string>) => {
     const asked = checkInput(Object.fromEntries(fields), bodySchema);
     if (asked.url != null || asked.audio_url != null)
       throw new RequestError("invalid_request", "A file and an address are one source too many.");
-    return { prepared: prepare(api, caller, request, asked), ignored: ignoredOf(asked) };
+    return { prepared: await prepare(api, caller, request, asked), ignored: ignoredOf(asked) };
   };
-  const audio = await receiveForm(api, caller, request, read);
-  let asked: ReturnType<typeof read>;
-  try {
-    asked = read(audio.fields);
-  } catch (error) {
-    // Fields behind the file may be wrong when its bytes are already here.
-    await api.storage.remove(audio.key);
-    throw error;
-  }
-  const job = await submitAudio(api, caller, asked.prepared, { audio, attach: false });
-  return { job, ignored: asked.ignored };
+  const audio = await receiveForm(api, caller, request, { foreign: true, readFields });
+  const { prepared, ignored } = audio.asked;
+  return { job: await submitForeignAudio(api, caller, prepared, { audio }), ignored };
 }
 
-function prepare(api: Api, caller: Caller, request: Request, { language, mode }: Asked): PreparedJob {
+async function prepare(api: Api, caller: Caller, request: Request, { language, mode }: Asked): Promise<PreparedJob> {
   const fields: UploadFields = {
     ...(language ? { language: language.toLowerCase() } : {}),
     ...(mode ? { mode } : {}),
   };
-  return { ...checkedJob(api, caller, request, fields), frontDoor: { door: "storage" } };
+  return { ...(await checkedJob(api, caller, request, fields)), frontDoor: { door: "storage" } };
 }
 
 function ignoredOf(asked: Asked): string[] {
   return Object.keys(asked).filter((name) => !(name in known));
 }
 
-const STATUSES = {
-  pending: "queued",
-  processing: "processing",
-  completed: "completed",
-  failed: "failed",
-  cancelled: "failed",
-} as const;
-
-function toView(job: JobRow) {
-  const status = STATUSES[job.status];
+async function toView(api: Api, caller: Caller, job: JobRow): Promise<z.output<typeof jobSchema>> {
+  const [transcript, error] = [await readResult(api, caller, job), whyFailed(job)];
   return {
     id: job.id,
-    status,
+    status: olderStatus(job),
     created_at: job.createdAt.toISOString(),
     completed_at: job.completedAt?.toISOString() ?? null,
-    ...(status === "failed" ? { error: job.error?.message ?? "The job was cancelled." } : {}),
+    ...(transcript === null ? {} : { text: transcript.text }),
+    ...(error === null ? {} : { error }),
   };
 }
