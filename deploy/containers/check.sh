@@ -80,7 +80,7 @@ build() {
     > "$work/build.log" 2>&1 || { tail -40 "$work/build.log"; exit 1; }
 }
 build scribe-rabbit/api --file "$context/Dockerfile.api" --target api
-build scribe-rabbit/worker:cpu --file "$context/Dockerfile.worker" --target cpu
+build scribe-rabbit/worker-cpu --file "$context/Dockerfile.worker" --target cpu
 
 # What a root holds, in MB of file contents; a hard link counts once.
 megabytes() { du --summarize --apparent-size --block-size=1000000 "$1" | cut -f1; }
@@ -88,7 +88,7 @@ mounted() { "${buildah[@]}" mount "$("${buildah[@]}" from --pull-never "$1")"; }
 
 base_root=$(mounted "docker.io/library/$base")
 api_root=$(mounted localhost/scribe-rabbit/api)
-worker_root=$(mounted localhost/scribe-rabbit/worker:cpu)
+worker_root=$(mounted localhost/scribe-rabbit/worker-cpu)
 echo "── sizes"
 printf '%-8s %8s %12s %8s %14s %8s\n' image all "above base" node_modules models "the system's"
 for name in api worker; do
@@ -107,6 +107,6 @@ done
 
 echo "── start"
 "${buildah[@]}" inspect --type image localhost/scribe-rabbit/api > "$work/api.json"
-"${buildah[@]}" inspect --type image localhost/scribe-rabbit/worker:cpu > "$work/worker.json"
+"${buildah[@]}" inspect --type image localhost/scribe-rabbit/worker-cpu > "$work/worker.json"
 "$node" deploy/containers/run-images.ts "$work" "$api_root" "$worker_root" "$backend"
 echo "── all of it holds"
