@@ -6,6 +6,7 @@ import { CONCERNS, readConfig } from "@scribe/config";
 import { parse } from "yaml";
 import { isNeeded, slim } from "../../deploy/containers/slim.ts";
 import { checkCompose } from "./check-compose.ts";
+import { importedPackages } from "./imported-packages.ts";
 import { readDockerfile, type Stage, valuesOf } from "./read-dockerfile.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -293,4 +294,15 @@ describe("what an image keeps of the packages", () => {
       rmSync(folder, { recursive: true, force: true });
     }
   });
+});
+
+test("what the API's image starts imports nothing that its Dockerfile removes", () => {
+  const [, removed] = /rm -rf (apps\/worker .*packages\/speech .*)/.exec(read("Dockerfile.api"))!;
+  const gone = ["speech", "testing"].map((name) => `@scribe/${name}`);
+  for (const name of gone) expect(removed).toContain(`packages/${name.slice("@scribe/".length)}`);
+  for (const start of ["apps/api/src/main.ts", "apps/cli/src/main.ts"]) {
+    const imported = importedPackages(join(ROOT, start));
+    expect(imported).toContain("@scribe/config");
+    expect(imported.filter((name) => gone.includes(name) || name.startsWith("@scribe/engine-"))).toEqual([]);
+  }
 });

@@ -10,7 +10,6 @@ import { durabilityWarnings, openDatabase } from "@scribe/database";
 import { hubNameOf } from "@scribe/domain";
 import { findFfmpeg } from "@scribe/media";
 import { createOutboundClient } from "@scribe/outbound";
-import { findCached, parseModelId } from "@scribe/speech";
 import { openStore } from "@scribe/storage";
 import { askRedis } from "./ask-redis.ts";
 import { examineAccounts } from "./examine-accounts.ts";
@@ -217,6 +216,10 @@ async function examineGpu({ speech }: Config): Promise<Finding[]> {
 }
 
 async function examineModel({ speech, data }: Config): Promise<Finding[]> {
+  // The API's image has neither the engine nor models.
+  const engine = await import("@scribe/speech").catch(() => undefined);
+  if (engine === undefined) return [ok("model", "a worker's matter: this image has no engine")];
+  const { findCached, parseModelId } = engine;
   const name = speech.SCRIBE_MODEL;
   const dataModels = resolve(data.SCRIBE_DATA_DIR, "models");
   const places =
