@@ -11,9 +11,13 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 /** Of the shell itself. */
 const GIVEN = new Set(["HOME", "PATH", "PWD"]);
 
+/** All commands of a guide, in their order. */
+const commandsOf = (markdown: string) =>
+  [...markdown.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!).join("\n");
+
 /** Variables of a guide's commands that are used before anything gave them a value. */
 function usedTooEarly(markdown: string): string[] {
-  const commands = [...markdown.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!).join("\n");
+  const commands = commandsOf(markdown);
   const known = new Set(GIVEN);
   const early: string[] = [];
   for (const line of commands.split("\n")) {
@@ -28,35 +32,98 @@ function usedTooEarly(markdown: string): string[] {
   return [...new Set(early)];
 }
 
+/** What stands for something that the reader would have to know: `<name>`, `…`. */
+function leftOpen(markdown: string): string[] {
+  const commands = commandsOf(markdown).replaceAll(/(^|\s)# .*$/gm, "");
+  return [...commands.matchAll(/(?<![<\w])<[a-z][\w -]*>|…/g)].map(([found]) => found);
+}
+
+/** Files outside the clone, and files of variables, that a command reads before another has written them. */
+function readTooEarly(markdown: string): string[] {
+  const written = new Set<string>();
+  const early: string[] = [];
+  for (const line of commandsOf(markdown).split("\n")) {
+    for (const [, path] of line.matchAll(/(?:>|\s-\w*o)\s*(\/tmp\/[\w.-]+|[\w.-]+\.env)/g)) written.add(path!);
+    for (const [, path] of line.matchAll(/(\/tmp\/[\w.-]+)/g)) if (!written.has(path!)) early.push(path!);
+    for (const [, path] of line.matchAll(/--env-file (\S+)/g)) if (!written.has(path!)) early.push(path!);
+  }
+  return early;
+}
+
+/** Programs that not every machine has. */
+const PROGRAMS = ["aws", "docker", "eksctl", "gcloud", "helm", "jq", "kind", "kubectl", "openssl", "yc"];
+
+/** Those that a guide's commands start and its beginning does not name. */
+function unnamedPrograms(markdown: string): string[] {
+  const commands = commandsOf(markdown);
+  const beginning = markdown.slice(0, markdown.indexOf("```sh")).toLowerCase();
+  return PROGRAMS.filter(
+    (name) =>
+      new RegExp(`(^|[|;(&]\\s*|\\$\\(\\s*)${name} `, "m").test(commands) &&
+      !new RegExp(`\\b${name}\\b`).test(beginning),
+  );
+}
+
 test("a value that comes too late is found", () => {
   expect(usedTooEarly('```sh\necho "$A"\nexport A=1 B=2\necho "$B"\n```')).toEqual(["A"]);
 });
 
-describe.each(["docs/deploy-aws.md", "docs/deploy-gcp.md", "docs/deploy-yandex.md", "docs/upgrade.md"])(
-  "%s",
-  (guide) => {
-    const text = read(guide);
+test("what is left open, read before it is there, or not named as needed is found", () => {
+  const guide =
+    "You need `kubectl`.\n```sh\nkubectl get <your-pod> …   # … may be here\njq . /tmp/a\njq . > /tmp/b\ncat /tmp/b <<EOF\n```";
+  expect(leftOpen(guide)).toEqual(["<your-pod>", "…"]);
+  expect(readTooEarly(guide)).toEqual(["/tmp/a"]);
+  expect(unnamedPrograms(guide)).toEqual(["jq"]);
+});
 
-    test("names every value before a command uses it", () => {
-      expect(usedTooEarly(text)).toEqual([]);
-    });
+const DEPLOYMENTS = ["aws", "gcp", "yandex", "kubernetes"].map((name) => `docs/deploy-${name}.md`);
 
-    test("names files and commands of the project that there are", () => {
-      const paths = [...text.matchAll(/(?<![\w/])((?:deploy|docs|models|scripts)\/[\w./*-]+|Dockerfile\.\w+)/g)].map(
-        ([, path]) => path!,
-      );
-      const made = /overlays\/yandex|\*|^deploy\/scribe-/;
-      const missing = paths
-        .map((path) => path.replace(/[.:]$/, ""))
-        .filter((path) => !made.test(path) && !existsSync(join(root, path)));
-      expect(missing).toEqual([]);
-      const tasks = read("package.json");
-      for (const [, name] of text.matchAll(/npm run ([\w:-]+)/g)) expect(tasks).toContain(`"${name}"`);
-      for (const [, anchor = ""] of text.matchAll(/\]\(([\w-]+\.md)/g))
-        expect(existsSync(join(root, "docs", anchor))).toBe(true);
-    });
-  },
-);
+describe.each(DEPLOYMENTS)("%s", (guide) => {
+  const text = read(guide);
+  const commands = commandsOf(text);
+
+  test("makes the admin key, the images, the schema, and the first transcript", () => {
+    expect(commands).toMatch(/^export SCRIBE_ADMIN_KEY=sr_\$\(openssl rand/m);
+    for (const name of ["api", "worker-cpu"]) expect(commands).toMatch(new RegExp(`docker (push|build)[^\n]*${name}:`));
+    expect(text).toMatch(/job\/scribe-migrate|migrates the database when it starts/);
+    expect(commands).toContain("/api/v1/transcribe/upload");
+    expect(commands).toContain("/transcript?format=text");
+    for (const [, path] of commands.matchAll(/file=@(\S+?)[\s"]/g)) expect(existsSync(join(root, path!))).toBe(true);
+  });
+
+  test("says which model it runs", () => {
+    expect(text).toMatch(/^export MODEL=|`SCRIBE_MODEL=/m);
+  });
+});
+
+describe.each([...DEPLOYMENTS, "docs/upgrade.md", "docs/containers.md"])("%s", (guide) => {
+  const text = read(guide);
+
+  test("leaves nothing open, and says which programs it needs", () => {
+    expect(leftOpen(text)).toEqual([]);
+    expect(readTooEarly(text)).toEqual([]);
+    if (guide !== "docs/upgrade.md") expect(unnamedPrograms(text)).toEqual([]);
+  });
+
+  test("names every value before a command uses it", () => {
+    expect(usedTooEarly(text)).toEqual([]);
+  });
+
+  test("names files and commands of the project that there are", () => {
+    const paths = [...text.matchAll(/(?<![\w/])((?:deploy|docs|models|scripts)\/[\w./*-]+|Dockerfile\.\w+)/g)].map(
+      ([, path]) => path!,
+    );
+    const made = /overlays\/yandex|\*|^deploy\/scribe-/;
+    const missing = paths
+      .map((path) => path.replace(/[.:]$/, ""))
+      .filter((path) => !made.test(path) && !existsSync(join(root, path)));
+    expect(missing).toEqual([]);
+    const tasks = read("package.json");
+    for (const [, name] of text.matchAll(/npm run ([\w:-]+)/g)) expect(tasks).toContain(`"${name}"`);
+    for (const [, anchor = ""] of text.matchAll(/\]\(([\w-]+\.md)/g))
+      expect(existsSync(join(root, "docs", anchor))).toBe(true);
+  });
+});
 
 test("the guide of AWS gives every parameter that the template wants", () => {
   const template = readTemplate(read("deploy/ecs/scribe.yaml"));

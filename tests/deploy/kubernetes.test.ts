@@ -43,7 +43,7 @@ function bytesOf(quantity: string | undefined): number {
 
 const languageModel = renderKustomization(join(folder, "language-model"));
 
-const rendered = ["overlays/local", "overlays/gke", "overlays/eks", "base"].map((place): [string, Resource[]] => [
+const rendered = ["overlays/local", "overlays/gke", "overlays/gke-cloud-run", "overlays/eks", "base"].map((place): [string, Resource[]] => [
   place,
   renderKustomization(join(folder, place)),
 ]);
