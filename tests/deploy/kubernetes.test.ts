@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { readConfig } from "@scribe/config";
@@ -43,10 +44,9 @@ function bytesOf(quantity: string | undefined): number {
 
 const languageModel = renderKustomization(join(folder, "language-model"));
 
-const rendered = ["overlays/local", "overlays/gke", "overlays/gke-cloud-run", "overlays/eks", "base"].map((place): [string, Resource[]] => [
-  place,
-  renderKustomization(join(folder, place)),
-]);
+const rendered = ["overlays/local", "overlays/gke", "overlays/gke-cloud-run", "overlays/eks", "base"].map(
+  (place): [string, Resource[]] => [place, renderKustomization(join(folder, place))],
+);
 
 describe.each(rendered)("%s", (_place, resources) => {
   const of = (kind: string) => resources.filter((resource) => resource.kind === kind);
@@ -206,6 +206,33 @@ test("the way to a language model in the cluster is that of the processes that a
   );
   expect(asking.map(({ metadata }) => metadata.name).sort()).toEqual(["scribe-webhooks", "scribe-worker"]);
   for (const resource of asking) expect(templateOf(resource)!.metadata!.labels).toMatchObject(podSelector.matchLabels);
+});
+
+test("what Yandex Cloud's guide writes is an overlay like the others", async () => {
+  const guide = readFileSync(join(root, "docs/deploy-yandex.md"), "utf8");
+  const [, block = ""] = /```sh\n(mkdir -p deploy\/kubernetes\/overlays\/yandex\n[\s\S]*?)kubectl /.exec(guide) ?? [];
+  const place = mkdtempSync(join(tmpdir(), "scribe-overlay-"));
+  try {
+    cpSync(folder, join(place, "deploy/kubernetes"), { recursive: true });
+    const env = { DOMAIN: "scribe.example.com", EMAIL: "you@example.com", BUCKET: "b", MODEL: "owner/name" };
+    const images = { REGISTRY: "cr.yandex/c", VERSION: "abc1234" };
+    const shell = spawnSync("sh", ["-eu", "-c", block], {
+      ...{ cwd: place, encoding: "utf8", env: { PATH: process.env.PATH!, ...env, ...images } },
+    });
+    expect([shell.status, shell.stderr]).toEqual([0, ""]);
+    const resources = renderKustomization(join(place, "deploy/kubernetes/overlays/yandex"));
+    for (const resource of resources) await expect(validate(resource)).resolves.toBeUndefined();
+    const used = resources.flatMap(containersOf).map(({ image }) => image);
+    expect([...new Set(used)].sort()).toEqual(
+      ["api", "worker-cpu", "worker-cuda"].map((name) => `cr.yandex/c/${name}:abc1234`),
+    );
+    const worker = resources.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "scribe-worker")!;
+    expect(templateOf(worker)!.spec).toMatchObject({ nodeSelector: { "yandex.cloud/gpu": "true" } });
+    const settings = resources.find(({ kind }) => kind === "ConfigMap")!.data as Record<string, string>;
+    expect(settings).toMatchObject({ SCRIBE_MODEL: "owner/name", S3_BUCKET: "b" });
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
 });
 
 test("no field is unknown to the types of its API", () => {
