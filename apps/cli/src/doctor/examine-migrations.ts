@@ -9,7 +9,7 @@ export async function examineMigrations(url: string, look = migrationStatus): Pr
     const says = pending.length > 0 ? `${pending.length} are pending` : "the schema has drifted";
     return wrong("migrations", says, "npm run db:migrate && npm run db:status");
   } catch (error) {
-    // The workers' image has neither migrations nor what reads them.
+    // An image may leave out migrations and what reads them.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     return warning("migrations", "not looked at: they are not here", "npm run db:status   # in the API's image");
   }
