@@ -41,6 +41,7 @@ export interface StoredUpload<T> extends StoredMedia {
 export async function streamUpload<T>(request: Request, target: UploadTarget<T>): Promise<StoredUpload<T>> {
   const length = Number(request.get("content-length") ?? 0);
   if (length > target.maxBytes + FORM_OVERHEAD_BYTES) throw tooLarge(target.maxBytes);
+  if (request.destroyed) throw endedEarly();
   const form = openForm(request, target.maxFields);
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
@@ -96,7 +97,7 @@ export async function streamUpload<T>(request: Request, target: UploadTarget<T>)
     return { asked, ...(await storeMedia(file, target, stop.signal)) };
   }
   function onGone() {
-    if (!request.complete) fail(new RequestError("invalid_request", "The upload ended early."));
+    if (!request.complete) fail(endedEarly());
   }
   function onIdle() {
     fail(new RequestError("invalid_request", "The upload stood still for too long.", { status: 408 }));
@@ -121,6 +122,11 @@ export async function streamUpload<T>(request: Request, target: UploadTarget<T>)
     request.off("close", onGone);
     request.setTimeout(0).off("timeout", onIdle);
   }
+}
+
+/** Also of one whose sender went away before anybody read it: then nothing of it ever comes, nor its end. */
+function endedEarly(): RequestError {
+  return new RequestError("invalid_request", "The upload ended early.");
 }
 
 function openForm(request: Request, maxFields: number): Busboy {

@@ -19,6 +19,8 @@ export async function whileSending<T>(
   { idleMs, pace }: SenderLimits,
   read: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  // Whoever went away before anybody read sends no end either.
+  if (request.destroyed) throw refuse("The upload ended early.");
   const stop = new AbortController();
   const onGone = () => {
     if (!request.complete) stop.abort(refuse("The upload ended early."));

@@ -15,6 +15,15 @@ export const acceptedSchema = answerSchema(
   }),
 );
 
+/** For the documents of the routes that make a job of audio. */
+export const acceptedAnswers = {
+  202: {
+    description: "The job is accepted",
+    schema: acceptedSchema,
+    headers: { Location: "Where the job is", "Idempotency-Replayed": "`true` where this is an earlier answer" },
+  },
+} as const;
+
 /** The answer to a job that is committed. Links are absolute where the operator said how clients reach us. */
 export function accepted({ config }: Api, job: JobRow) {
   const self = `${(config.http.PUBLIC_URL ?? "").replace(/\/$/, "")}/api/v1/jobs/${job.id}`;

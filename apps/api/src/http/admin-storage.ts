@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { type Call, defineRoute } from "../openapi/route.ts";
 import { answerSchema } from "../openapi/schemas.ts";
+import { goneSignal } from "../when-closed.ts";
 import { sendJson } from "./send-json.ts";
 
 type Handler = (call: Call<unknown, unknown>) => Promise<void>;
@@ -44,15 +45,13 @@ export const runCleanup = defineRoute({
 /** Of the front doors that have this, too. */
 export function cleanUp({ db, storage, config }: Api): Handler {
   return async ({ request, response, caller }) => {
-    const gone = new AbortController();
-    response.once("close", () => gone.abort(new Error("The caller went away.")));
     const { AUDIO_RETENTION_HOURS: audioHours, JOB_RETENTION_HOURS: jobHours } = config.jobs;
     const report = await runRetention({
       db,
       objects: storage,
       policy: { audioHours, jobHours },
       actor: caller.publicId,
-      signal: gone.signal,
+      signal: goneSignal(response),
     });
     if (report === "busy") {
       throw new RequestError("conflict", "A cleanup is under way.", { retryAfterSeconds: 30 });
@@ -76,9 +75,9 @@ export const getStorageStats = defineRoute({
 /** Of the front doors that have this, too. */
 export function showStorage({ storage }: Api): Handler {
   return async ({ response }) => {
-    const gone = new AbortController();
-    response.once("close", () => gone.abort(new Error("The caller went away.")));
-    const { backend, objects, bytes, diskFreeBytes, diskTotalBytes } = await storage.usage({ signal: gone.signal });
+    const { backend, objects, bytes, diskFreeBytes, diskTotalBytes } = await storage.usage({
+      signal: goneSignal(response),
+    });
     sendJson(response, 200, {
       backend,
       objects,

@@ -4,6 +4,7 @@ import { isTerminal, RequestError } from "@scribe/domain";
 import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { openSseWriter } from "../streams/sse-writer.ts";
+import { whenClosed } from "../when-closed.ts";
 import { toEnhancementView } from "./enhanced-ai-view.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
@@ -29,10 +30,10 @@ export const watchEnhancement = defineRoute({
       if (api.lifecycle.draining) {
         throw new RequestError("service_unavailable", "This server is going away.", { retryAfterSeconds: 1 });
       }
-      response.once("close", api.waiting.take(caller.keyId));
+      whenClosed(response, api.waiting.take(caller.keyId));
       response.locals.streamed = true;
       const gone = new AbortController();
-      response.once("close", () => gone.abort());
+      whenClosed(response, () => gone.abort());
       const writer = openSseWriter(response, gone.signal, api.waits.slowReaderMs);
       const pulse = setInterval(() => void writer.comment().catch(() => gone.abort()), api.waits.streamCommentMs);
       try {
@@ -49,7 +50,7 @@ export const watchEnhancement = defineRoute({
         await writer.event("done", toEnhancementView(await read(api, caller, id)));
         writer.end();
       } catch (error) {
-        if (!gone.signal.aborted) writer.end("retry: 2000\n\n");
+        writer.end("retry: 2000\n\n");
         if (!gone.signal.aborted) api.log.info({ err: error, enhancement: id }, "an enhancement's stream ended early");
       } finally {
         clearInterval(pulse);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
 import { takeOverUpload } from "../take-over-upload.ts";
+import { goneSignal } from "../when-closed.ts";
 import { notFound } from "./middleware/render-problem.ts";
 import { sendJson } from "./send-json.ts";
 
@@ -42,11 +43,9 @@ export const completeFile = defineRoute({
       const id = body.upload_id.toLowerCase();
       if (!isUuid(id)) throw notFound("upload");
       const uploads = tenantUploads(db, caller.tenantId);
-      const gone = new AbortController();
-      response.once("close", () => gone.abort(new Error("The caller went away.")));
       const waiting = await uploads.getPresigned(id);
       if (waiting) {
-        const taken = await takeOverUpload(storage, waiting, gone.signal).catch(async (error) => {
+        const taken = await takeOverUpload(storage, waiting, goneSignal(response)).catch(async (error) => {
           if (error instanceof RequestError && error.code === "unsupported_media") {
             await uploads.discard(id);
             await storage.remove(waiting.storageKey);

@@ -5,6 +5,7 @@ import type { Api } from "../api.ts";
 import { type Answer, defineRoute, type Method } from "../openapi/route.ts";
 import { TenantDataStore } from "../tus/tenant-data-store.ts";
 import { createUploadLocker } from "../tus/upload-locker.ts";
+import { whenClosed } from "../when-closed.ts";
 import { whileSending } from "../while-sending.ts";
 
 const PATH = "/api/v1/files/tus";
@@ -97,7 +98,7 @@ function tusRoute(route: TusRoute) {
       async ({ request, response, caller }) => {
         refuseWrongVersion(request);
         response.setHeader("Tus-Resumable", VERSION);
-        if (sends) response.once("close", api.uploadSlots.take(caller.keyId));
+        if (sends) whenClosed(response, api.uploadSlots.take(caller.keyId));
         await serve(api, request, response, caller.tenantId);
       },
   });

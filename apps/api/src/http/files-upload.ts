@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { receiveBody } from "../receive-body.ts";
+import { whenClosed } from "../when-closed.ts";
 import type { Identity } from "./middleware/limit-requests.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 
@@ -36,7 +37,7 @@ export const uploadFile = defineRoute({
       const tenantId = whoseUpload(api, id, query, response.locals.identity as Identity);
       const upload = await tenantUploads(api.db, tenantId).getPresigned(id);
       if (!upload) throw notFound("upload");
-      response.once("close", api.uploadSlots.take(`upload ${tenantId}`));
+      whenClosed(response, api.uploadSlots.take(`upload ${tenantId}`));
       try {
         await receiveBody(request, {
           storage: api.storage,

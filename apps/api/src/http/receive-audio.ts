@@ -32,7 +32,7 @@ export async function receiveForm<T>(
   request: Request,
   { readFields, foreign }: AudioForm<T>,
 ): Promise<ReceivedAudio & Pick<StoredUpload<T>, "asked">> {
-  return await withSlot(api, caller, request, async (target) => {
+  return await withSlot(api, caller, async (target) => {
     const stored = await streamUpload(request, {
       ...target,
       acceptText: foreign && target.acceptText === true,
@@ -53,7 +53,7 @@ export async function receiveBytes(api: Api, caller: Sender, request: Request): 
   if (Number(request.get("content-length") ?? 0) > maxBytes) {
     throw new RequestError("payload_too_large", `The file is larger than ${maxBytes} bytes.`);
   }
-  return await withSlot(api, caller, request, async (target) => {
+  return await withSlot(api, caller, async (target) => {
     const body = request.iterator({ destroyOnReturn: false });
     const stored = await whileSending(request, target, (signal) => storeMedia(body, target, signal));
     return { ...stored, id: target.id, key: target.key };
@@ -72,14 +72,8 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
 }
 
 /** The place is given back when the bytes are there: the answer may take as long as the transcript does. */
-async function withSlot<T>(
-  api: Api,
-  caller: Sender,
-  request: Request,
-  receive: (target: Target) => Promise<T>,
-): Promise<T> {
+async function withSlot<T>(api: Api, caller: Sender, receive: (target: Target) => Promise<T>): Promise<T> {
   const release = api.uploadSlots.take(caller.keyId);
-  request.once("close", release);
   const { waits, config } = api;
   const pace = { minBytesPerSecond: config.limits.UPLOAD_MIN_BYTES_PER_SECOND, windowMs: waits.uploadPaceMs };
   try {

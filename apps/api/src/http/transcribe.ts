@@ -1,7 +1,7 @@
 import { transcribeBody } from "@scribe/domain";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
-import { accepted, acceptedSchema } from "./accepted-view.ts";
+import { accepted, acceptedAnswers } from "./accepted-view.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import { openSource } from "./open-source.ts";
 import { checkUrl, prepareJob } from "./prepare-job.ts";
@@ -23,13 +23,7 @@ export const transcribe = defineRoute({
     ...providerKeyHeader,
   },
   body: { kind: "json", schema: requestSchema("TranscribeRequest", transcribeBody) },
-  answers: {
-    202: {
-      description: "The job is accepted",
-      schema: acceptedSchema,
-      headers: { Location: "Where the job is", "Idempotency-Replayed": "`true` where this is an earlier answer" },
-    },
-  },
+  answers: acceptedAnswers,
   handle:
     (api) =>
     async ({ request, response, caller, body }) => {

@@ -3,7 +3,7 @@ import type { Response } from "express";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { requestSchema } from "../openapi/schemas.ts";
-import { accepted, acceptedSchema } from "./accepted-view.ts";
+import { accepted, acceptedAnswers } from "./accepted-view.ts";
 import { inTodaysWords } from "./compat/profile.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import { invalidInput } from "./invalid-input.ts";
@@ -34,13 +34,7 @@ export const upload = defineRoute({
     ...providerKeyHeader,
   },
   body: { kind: "multipart", schema: requestSchema("TranscribeUpload", form) },
-  answers: {
-    202: {
-      description: "The job is accepted",
-      schema: acceptedSchema,
-      headers: { Location: "Where the job is", "Idempotency-Replayed": "`true` where this is an earlier answer" },
-    },
-  },
+  answers: acceptedAnswers,
   handle:
     (api) =>
     async ({ request, response, caller }) => {

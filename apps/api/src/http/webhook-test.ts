@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
+import { goneSignal } from "../when-closed.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { checkUrl } from "./prepare-job.ts";
 import { sendJson } from "./send-json.ts";
@@ -64,10 +65,8 @@ export async function pingReceiver(
     throw new RequestError("rate_limited", `At most ${PINGS_A_MINUTE} tests a minute.`, { retryAfterSeconds: 60 });
   }
   const secrets = await webhookSecrets(api.db, caller.tenantId);
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
   const { client, headersFor } = api.deliver;
-  const sent = await deliverOnce({ ...ping, url, secrets }, { client, headersFor, signal: gone.signal });
+  const sent = await deliverOnce({ ...ping, url, secrets }, { client, headersFor, signal: goneSignal(response) });
   const delivered = isSuccess(sent.status);
   await deliveries.endPing(ping.id, { ...sent, delivered });
   return { ...sent, delivered };

@@ -5,6 +5,7 @@ import type { Logger } from "@scribe/telemetry";
 import type { Response } from "express";
 import type { ApiMetrics } from "../api-metrics.ts";
 import type { Waits } from "../waits.ts";
+import { whenClosed } from "../when-closed.ts";
 import { type JobFeed, openJobFeed } from "./job-feed.ts";
 import { openSseWriter, SlowReader, type SseWriter } from "./sse-writer.ts";
 
@@ -91,7 +92,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
         // The stream has ended meanwhile, or the database is away: the next tick asks again.
       }
     }, options.waits.streamCommentMs);
-    response.once("close", () => stop.abort(new StreamEnd("the client went away")));
+    whenClosed(response, () => stop.abort(new StreamEnd("the client went away")));
     try {
       await follow(feed, writer, after, signal);
       writer.end();

@@ -3,6 +3,7 @@ import type { JobErrorCode, RequestErrorCode, Transcript } from "@scribe/domain"
 import { RequestError } from "@scribe/domain";
 import type { Response } from "express";
 import type { Api } from "../../api.ts";
+import { goneSignal } from "../../when-closed.ts";
 import type { Caller } from "../middleware/authenticate.ts";
 import { hasEnded, isDecoded, waitForJob } from "./follow-job.ts";
 
@@ -30,9 +31,8 @@ export async function answerWhenDone(
   { jobId, response, foreign }: { jobId: string; response: Response; foreign: ForeignTranscript },
 ): Promise<void> {
   response.locals.streamed = true;
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
-  const followed = { tenantId: caller.tenantId, jobId, signal: gone.signal };
+  const gone = goneSignal(response);
+  const followed = { tenantId: caller.tenantId, jobId, signal: gone };
   const { opening = "", filler, rest, contentType } = foreign;
   let pulse: NodeJS.Timeout | undefined;
   try {
@@ -56,7 +56,7 @@ export async function answerWhenDone(
     response.setTimeout(api.waits.slowReaderMs, () => response.destroy());
     response.end(sent ? body : opening + body);
   } catch (error) {
-    if (!gone.signal.aborted) throw error;
+    if (!gone.aborted) throw error;
   } finally {
     clearInterval(pulse);
   }

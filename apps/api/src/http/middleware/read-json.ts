@@ -50,6 +50,9 @@ export function refuseCompressed(request: Request): void {
 export function collectBody(request: Request, { maxBytes, waitMs }: BodyLimits): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   if (Number(request.get("content-length") ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
+  const endedEarly = () => new RequestError("invalid_request", "The body ended early.");
+  // Whoever went away before anybody read sends no end either.
+  if (request.destroyed) return Promise.reject(endedEarly());
   const chunks: Buffer[] = [];
   let bytes = 0;
   const timer = setTimeout(
@@ -62,7 +65,7 @@ export function collectBody(request: Request, { maxBytes, waitMs }: BodyLimits):
     else chunks.push(chunk);
   };
   request.on("data", onData);
-  const onClose = () => reject(new RequestError("invalid_request", "The body ended early."));
+  const onClose = () => reject(endedEarly());
   request.once("end", () => resolve(Buffer.concat(chunks, bytes)));
   request.once("error", reject);
   request.once("close", onClose);

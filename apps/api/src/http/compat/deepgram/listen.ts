@@ -4,6 +4,7 @@ import type { Request } from "express";
 import { z } from "zod";
 import type { Api } from "../../../api.ts";
 import { defineRoute } from "../../../openapi/route.ts";
+import { whenClosed } from "../../../when-closed.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { readJson } from "../../middleware/read-json.ts";
 import type { PreparedJob } from "../../prepare-job.ts";
@@ -39,7 +40,7 @@ export const deepgramListen = defineRoute({
     (api) =>
     async ({ request, response, caller }) => {
       const asked = readDeepgramQuery(api, request);
-      if (asked.callback === null) response.once("close", api.waiting.take(caller.keyId));
+      if (asked.callback === null) whenClosed(response, api.waiting.take(caller.keyId));
       const job = await prepare(api, caller, request, asked);
       tellIgnored(response, asked.ignored);
       const attach = asked.callback === null;

@@ -3,6 +3,7 @@ import { RequestError } from "@scribe/domain";
 import type { Response } from "express";
 import type { Api } from "../../../api.ts";
 import { openSseWriter } from "../../../streams/sse-writer.ts";
+import { whenClosed } from "../../../when-closed.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { readTranscript } from "../answer-when-done.ts";
 import { followEvents, isDecoded, waitForJob } from "../follow-job.ts";
@@ -23,7 +24,7 @@ export async function streamTranscript(
 ): Promise<void> {
   response.locals.streamed = true;
   const stop = new AbortController();
-  response.once("close", () => stop.abort());
+  whenClosed(response, () => stop.abort());
   const followed = { tenantId: caller.tenantId, jobId, signal: stop.signal };
   try {
     const job = await waitForJob(api, followed, isDecoded, api.waits.foreignHeadersMs);

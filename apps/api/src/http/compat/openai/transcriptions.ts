@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineRoute, type Route } from "../../../openapi/route.ts";
+import { whenClosed } from "../../../when-closed.ts";
 import { receiveForm } from "../../receive-audio.ts";
 import { answerWhenDone } from "../answer-when-done.ts";
 import { tellIgnored } from "../ignored-fields.ts";
@@ -44,7 +45,7 @@ const openaiTask = (task: "transcribe" | "translate", details: Pick<Route, "path
     handle:
       (api) =>
       async ({ request, response, caller }) => {
-        response.once("close", api.waiting.take(caller.keyId));
+        whenClosed(response, api.waiting.take(caller.keyId));
         const readFields = async (fields: ReadonlyMap<string, string>) => {
           const ask = readTranscriptionForm(api, task, fields);
           return { ask, job: await checkedJob(api, caller, request, ask.fields) };

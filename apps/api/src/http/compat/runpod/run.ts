@@ -4,6 +4,7 @@ import type { Request } from "express";
 import type { Api } from "../../../api.ts";
 import { takeLargeBodyPlace } from "../../../limits/large-body-place.ts";
 import { defineRoute } from "../../../openapi/route.ts";
+import { goneSignal, whenClosed } from "../../../when-closed.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { readJson } from "../../middleware/read-json.ts";
 import type { PreparedJob } from "../../prepare-job.ts";
@@ -77,15 +78,14 @@ export const runpodRunSync = defineRoute({
   handle: (api) => {
     const run = createRun(api);
     return async ({ request, response, caller, params }) => {
-      response.once("close", api.waiting.take(caller.keyId));
+      whenClosed(response, api.waiting.take(caller.keyId));
       const waitMs = readWait(request);
       const { job, ignored } = await run(request, caller, params.endpoint ?? "");
       tellIgnored(response, ignored);
-      const gone = new AbortController();
-      response.once("close", () => gone.abort());
-      const followed = { tenantId: caller.tenantId, jobId: job.id, signal: gone.signal };
+      const gone = goneSignal(response);
+      const followed = { tenantId: caller.tenantId, jobId: job.id, signal: gone };
       const done = await waitForJob(api, followed, hasEnded, waitMs).catch((error: unknown) => {
-        if (gone.signal.aborted) return null;
+        if (gone.aborted) return null;
         throw error;
       });
       if (done) sendJson(response, 200, renderRunpod(done, await readResult(api, caller, done)));

@@ -1,5 +1,6 @@
 import { renderRunpod } from "@scribe/domain";
 import { defineRoute } from "../../../openapi/route.ts";
+import { goneSignal, whenClosed } from "../../../when-closed.ts";
 import { sendJson } from "../../send-json.ts";
 import { stopJob } from "../../stop-job.ts";
 import { findJob, readResult } from "../find-job.ts";
@@ -35,13 +36,12 @@ export const runpodStatusSync = defineRoute({
   handle:
     (api) =>
     async ({ request, response, caller, params }) => {
-      response.once("close", api.waiting.take(caller.keyId));
+      whenClosed(response, api.waiting.take(caller.keyId));
       const { id: jobId } = await findJob(api, caller, params);
-      const gone = new AbortController();
-      response.once("close", () => gone.abort());
-      const followed = { tenantId: caller.tenantId, jobId, signal: gone.signal };
+      const gone = goneSignal(response);
+      const followed = { tenantId: caller.tenantId, jobId, signal: gone };
       const job = await waitForJob(api, followed, hasEnded, readWait(request)).catch((error: unknown) => {
-        if (gone.signal.aborted) return null;
+        if (gone.aborted) return null;
         throw error;
       });
       if (job) sendJson(response, 200, renderRunpod(job, await readResult(api, caller, job)));

@@ -3,6 +3,7 @@ import { runpodItems, runpodNotices, runpodOutput, runpodStatus, type Segment, s
 import { z } from "zod";
 import type { Api } from "../../../api.ts";
 import { defineRoute } from "../../../openapi/route.ts";
+import { goneSignal, whenClosed } from "../../../when-closed.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { sendJson } from "../../send-json.ts";
 import { findJob, readResult } from "../find-job.ts";
@@ -32,10 +33,9 @@ export const runpodStream = defineRoute({
   handle:
     (api) =>
     async ({ response, caller, params }) => {
-      response.once("close", api.waiting.take(caller.keyId));
+      whenClosed(response, api.waiting.take(caller.keyId));
       const { id: jobId } = await findJob(api, caller, params);
-      const gone = new AbortController();
-      response.once("close", () => gone.abort());
+      const gone = goneSignal(response);
       const untilMs = performance.now() + LONG_POLL_MS;
       try {
         for (;;) {
@@ -45,12 +45,12 @@ export const runpodStream = defineRoute({
             const stream = taken.items.map((output) => ({ output }));
             return sendJson(response, 200, { status: taken.drained ? runpodStatus(taken.job) : "IN_PROGRESS", stream });
           }
-          const followed = { tenantId: caller.tenantId, jobId, signal: gone.signal };
+          const followed = { tenantId: caller.tenantId, jobId, signal: gone };
           const { nextOrdinal } = taken.job;
           await waitForJob(api, followed, (job) => hasEnded(job) || job.nextOrdinal !== nextOrdinal, leftMs);
         }
       } catch (error) {
-        if (!gone.signal.aborted) throw error;
+        if (!gone.aborted) throw error;
       }
     },
 });
