@@ -214,6 +214,21 @@ describe("files on this API's own addresses", () => {
     expect((await api.call(path, { method: "PUT", body: wav })).status).toBe(204);
   });
 
+  test("the bytes of an upload come by the protocol that it was begun with, and no other", async () => {
+    const put = (path: string) => api.call(path, { method: "PUT", body: wav });
+    const headers = { "Tus-Resumable": "1.0.0", "Upload-Length": String(wav.length) };
+    const begun = await api.call("/api/v1/files/tus", { method: "POST", headers });
+    const tus = begun.headers.get("location")?.split("/").at(-1);
+    const saas = await api.call("/compat/saas/files/presign", { json: { filename: "a.wav" } });
+    const { key } = (await saas.json()) as { key: string };
+    for (const id of [tus, key]) await expectProblem(await put(`/api/v1/files/upload/${id}`), 404, "not_found");
+    const empty = await api.call(`/api/v1/files/upload/${key}`, { method: "PUT", headers: { "Content-Length": "0" } });
+    await expectProblem(empty, 404, "not_found");
+    for (const id of [tus, (await presign()).upload_id])
+      expect((await put(`/compat/saas/files/upload/${id}`)).status).toBe(404);
+    expect((await put(`/compat/saas/files/upload/${key}`)).status).toBe(200);
+  });
+
   test("an address whose time is over is refused", async () => {
     const to = await presign();
     const late = to.url.replace(/expires=\d+/, "expires=1");

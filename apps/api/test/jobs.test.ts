@@ -101,6 +101,15 @@ describe("jobs are listed", () => {
     expect(await list(`created_after=${encodeURIComponent("2020-01-01T00:00:00+02:00")}`)).toHaveLength(2);
   });
 
+  test("a cursor whose time no database knows is none of ours", async () => {
+    const { next_cursor: cursor } = (await (await api.call("/api/v1/jobs?limit=1")).json()) as { next_cursor: string };
+    const [, ...rest] = Buffer.from(cursor, "base64url").toString().split(" ");
+    for (const time of ["-200000-01-01T00:00:00.000Z", "+275760-09-13T00:00:00.000Z"]) {
+      const forged = Buffer.from([time, ...rest].join(" ")).toString("base64url");
+      await expectProblem(await api.call(`/api/v1/jobs?cursor=${forged}`), 400, "invalid_request");
+    }
+  });
+
   test("a cursor of another tenant is 404", async () => {
     await submit();
     await submit();

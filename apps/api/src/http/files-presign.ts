@@ -70,7 +70,7 @@ export const presignFile = defineRoute({
       }
       const { tenantId } = caller;
       const id = uuidV7();
-      const storageKey = `uploads/${tenantId}/${id}/incoming`;
+      const storageKey = incomingKey(tenantId, id);
       const how = { bytes: size, contentType, expiresInSeconds: ADDRESS_SECONDS };
       const address =
         (await api.storage.presignPut(storageKey, how)) ??
@@ -91,6 +91,11 @@ export const presignFile = defineRoute({
       });
     },
 });
+
+/** Where the bytes of an address lie until they are taken over. */
+export function incomingKey(tenantId: string, id: string): string {
+  return `uploads/${tenantId}/${id}/incoming`;
+}
 
 /** Storage without addresses of its own is reached through this API. */
 function ownAddress(

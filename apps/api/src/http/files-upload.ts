@@ -6,6 +6,7 @@ import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { receiveBody } from "../receive-body.ts";
 import { whenClosed } from "../when-closed.ts";
+import { incomingKey } from "./files-presign.ts";
 import type { Identity } from "./middleware/limit-requests.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 
@@ -36,7 +37,9 @@ export const uploadFile = defineRoute({
       const id = idFrom(params, "upload");
       const tenantId = whoseUpload(api, id, query, response.locals.identity as Identity);
       const upload = await tenantUploads(api.db, tenantId).getPresigned(id);
-      if (!upload) throw notFound("upload");
+      // Neither one of another protocol, whose bytes come elsewhere.
+      if (!upload || upload.storageKey !== incomingKey(tenantId, id) || upload.sizeBytes === 0)
+        throw notFound("upload");
       whenClosed(response, api.uploadSlots.take(`upload ${tenantId}`));
       try {
         await receiveBody(request, {

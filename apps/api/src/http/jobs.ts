@@ -126,7 +126,8 @@ function writeCursor(job: { createdAt: Date; id: string }, caller: Caller): stri
 function readCursor(text: string, caller: Caller): { createdAt: Date; id: string } {
   const [time = "", id = "", tag] = Buffer.from(text, "base64url").toString("utf8").split(" ");
   const createdAt = new Date(time);
-  if (Number.isNaN(createdAt.getTime()) || !isUuid(id)) {
+  // Further off than four digits of a year are times that Postgres may not know.
+  if (!/^\d{4}-/.test(time) || Number.isNaN(createdAt.getTime()) || !isUuid(id)) {
     throw new RequestError("invalid_request", "`cursor` is not one of ours.", {
       errors: [{ path: "cursor", message: "is not a `next_cursor` of an earlier answer" }],
     });

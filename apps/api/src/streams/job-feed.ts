@@ -7,6 +7,9 @@ const PAGE = 200;
 /** What a reader that has fallen back a little still finds in memory. */
 const RECENT = 400;
 
+/** After a read that failed. */
+const RETRY_MS = 1_000;
+
 export interface JobProgress {
   progress: number;
   phase: JobPhase;
@@ -25,7 +28,7 @@ export interface FeedSource {
  * many watch. Every watcher has its own cursor and takes rows when it can write them, so a slow one holds nothing but
  * its place; what it has missed it reads again.
  */
-export function openJobFeed(source: FeedSource) {
+export function openJobFeed(source: FeedSource, retryMs = RETRY_MS) {
   /** Rows whose ordinal is above `recentAfter`, up to `tail`. */
   let recent: JobEventRow[] = [];
   let recentAfter = -1;
@@ -35,6 +38,8 @@ export function openJobFeed(source: FeedSource) {
   let gone = false;
   let filling: Promise<void> | null = null;
   let fillAgain = false;
+  let retrying: NodeJS.Timeout | undefined;
+  let closed = false;
   const waiting = new Set<() => void>();
 
   const wake = () => {
@@ -50,13 +55,16 @@ export function openJobFeed(source: FeedSource) {
   });
 
   function fill(): void {
+    clearTimeout(retrying);
     if (filling) {
       fillAgain = true;
       return;
     }
-    // A failed read is made up for by the next notification; watchers that lag ask the database themselves.
     filling = readNew()
-      .catch(() => undefined)
+      // Of the last event no further notification tells: what could not be read is asked for again.
+      .catch(() => {
+        if (!closed) retrying = setTimeout(fill, retryMs).unref();
+      })
       .finally(() => {
         filling = null;
         if (fillAgain) {
@@ -117,7 +125,11 @@ export function openJobFeed(source: FeedSource) {
       signal.removeEventListener("abort", go);
     },
 
-    close: unwatch,
+    close() {
+      closed = true;
+      clearTimeout(retrying);
+      unwatch();
+    },
   };
 }
 

@@ -98,8 +98,16 @@ function readCallback(text: string): { url: string; headers: Record<string, stri
   const { username, password } = url;
   url.username = "";
   url.password = "";
-  const basic = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64");
+  const basic = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString("base64");
   return { url: url.href, headers: username === "" && password === "" ? {} : { authorization: `Basic ${basic}` } };
+}
+
+function decoded(credential: string): string {
+  try {
+    return decodeURIComponent(credential);
+  } catch {
+    throw wrong("callback", "has credentials that are not well-formed");
+  }
 }
 
 function wrong(path: string, message: string): RequestError {

@@ -1,5 +1,5 @@
 import type { JobRow } from "@scribe/database";
-import { type FrontDoor, RequestError, renderRunpod } from "@scribe/domain";
+import { type FrontDoor, isUnsafeText, RequestError, renderRunpod } from "@scribe/domain";
 import type { Request } from "express";
 import type { Api } from "../../../api.ts";
 import { takeLargeBodyPlace } from "../../../limits/large-body-place.ts";
@@ -7,6 +7,7 @@ import { defineRoute } from "../../../openapi/route.ts";
 import { goneSignal, whenClosed } from "../../../when-closed.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { readJson } from "../../middleware/read-json.ts";
+import { notFound } from "../../middleware/render-problem.ts";
 import type { PreparedJob } from "../../prepare-job.ts";
 import { storeGiven } from "../../receive-audio.ts";
 import { sendJson } from "../../send-json.ts";
@@ -28,6 +29,7 @@ function createRun(api: Api): Submit {
   }
 
   return async (request, caller, endpoint) => {
+    if (isUnsafeText(endpoint)) throw notFound("endpoint");
     const { MAX_INLINE_AUDIO_BYTES: maxBytes } = api.config.limits;
     const leave = takeLargeBodyPlace(api, caller, request);
     try {

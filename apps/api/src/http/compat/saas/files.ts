@@ -3,7 +3,7 @@ import { isUuid, RequestError, safeText, uuidV7 } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute } from "../../../openapi/route.ts";
 import { answerSchema } from "../../../openapi/schemas.ts";
-import { ADDRESS_SECONDS, MEDIA_TYPE, signUpload, UPLOAD_MS } from "../../files-presign.ts";
+import { ADDRESS_SECONDS, incomingKey, MEDIA_TYPE, signUpload, UPLOAD_MS } from "../../files-presign.ts";
 import { uploadQuery, whoseUpload } from "../../files-upload.ts";
 import type { Identity } from "../../middleware/limit-requests.ts";
 import { notFound } from "../../middleware/render-problem.ts";
@@ -11,6 +11,9 @@ import { receiveBytes } from "../../receive-audio.ts";
 import { sendJson } from "../../send-json.ts";
 import { TAG } from "./auth.ts";
 import { readStorageKey, storageKeyField } from "./storage-key.ts";
+
+/** This service asks for an address before it knows how much it will send. */
+const UNKNOWN_SIZE = 0;
 
 const UPLOAD_PATH = "/compat/saas/files/upload";
 
@@ -60,7 +63,7 @@ export const saasPresign = defineRoute({
       const id = uuidV7();
       await tenantUploads(api.db, tenantId).create({
         ...{ id, filename: body.filename, contentType: body.content_type ?? undefined },
-        ...{ state: "presigned", sizeBytes: 0, storageKey: `uploads/${tenantId}/${id}/incoming` },
+        ...{ state: "presigned", sizeBytes: UNKNOWN_SIZE, storageKey: incomingKey(tenantId, id) },
         expiresAt: new Date(Date.now() + UPLOAD_MS),
         mostOpen: api.config.limits.MAX_OPEN_UPLOADS,
       });
@@ -91,6 +94,8 @@ export const saasUpload = defineRoute({
       const tenantId = whoseUpload(api, id, query, identity);
       const uploads = tenantUploads(api.db, tenantId);
       const waiting = await uploads.getPresigned(id);
+      // Of one whose size is known already another protocol sends the bytes.
+      if (waiting && waiting.sizeBytes !== UNKNOWN_SIZE) throw notFound("file");
       if (waiting === null) throw (await uploads.getStored(id)) ? alreadyHere() : notFound("file");
       // Of two that send at once one counts: each has a place of its own until then.
       const { key, bytes, sha256, media } = await receiveBytes(api, { tenantId, keyId: `upload ${tenantId}` }, request);
