@@ -2,12 +2,14 @@ import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import type { File, FileMetadata } from "@google-cloud/storage";
 import { attachment } from "../attachment.ts";
-import type { BlobStat, BlobStore, GetOptions, PutOptions, PutResult } from "../blob-store.ts";
+import type { BlobStat, BlobStore, GetOptions } from "../blob-store.ts";
 import { countUsage } from "../count-usage.ts";
 import { guardBody } from "../guard-body.ts";
-import { measureBody } from "../measure-body.ts";
 import { assertKeyPrefix, assertObjectKey } from "../object-key.ts";
+import { putMeasured } from "../put-measured.ts";
+import { rangeHeader } from "../range-header.ts";
 import { StorageError } from "../storage-error.ts";
+import { askGcs } from "./ask-gcs.ts";
 import { type GcsOptions, openGcsBucket, SILENCE_MS } from "./gcs-bucket.ts";
 import { requestGcs } from "./gcs-request.ts";
 import { mapGcsError } from "./map-gcs-error.ts";
@@ -15,8 +17,6 @@ import { putResumable } from "./put-resumable.ts";
 
 /** A rewrite of some gigabytes answers in steps of up to half a minute. */
 const COPY_LIMIT_MS = 600_000;
-/** With the client's own retries. */
-const ANSWER_LIMIT_MS = 120_000;
 
 /** Google's limit on an object. */
 const MAX_SIGNED_BYTES = 5 * 2 ** 40;
@@ -33,26 +33,10 @@ interface MaybeWaiting {
 export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
   const bucket = await openGcsBucket(options);
 
-  async function put(key: string, given: Parameters<BlobStore["put"]>[1], how: PutOptions = {}): Promise<PutResult> {
-    assertObjectKey(key);
-    const body = measureBody(given, how);
-    try {
-      how.signal?.throwIfAborted();
-      const etag = await putResumable(bucket, key, body.chunks, how);
-      return { ...body.measured(), etag };
-    } catch (error) {
-      throw body.failure()?.reason ?? mapGcsError(error);
-    } finally {
-      body.close();
-    }
-  }
-
   async function get(key: string, { range, signal, ifMatch }: GetOptions = {}): Promise<Readable> {
     assertObjectKey(key);
-    if (range && (range.start < 0 || (range.end !== undefined && range.end < range.start))) {
-      throw new StorageError("invalid_range", "The range ends before it begins.");
-    }
-    const headers: Record<string, string> = range ? { range: `bytes=${range.start}-${range.end ?? ""}` } : {};
+    const wanted = rangeHeader(range);
+    const headers: Record<string, string> = wanted === undefined ? {} : { range: wanted };
     const query = { alt: "media", ...(ifMatch && { generation: String(readGeneration(ifMatch)) }) };
     try {
       const { body, headers: answer } = await request("GET", key, { query, headers, signal });
@@ -68,7 +52,7 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
     assertObjectKey(key);
     try {
       const answer = await request("GET", key, { signal });
-      return toStat(key, (await ask(signal, answer.json())) as FileMetadata);
+      return toStat(key, (await askGcs(signal, answer.json())) as FileMetadata);
     } catch (error) {
       if (isNotFound(error)) return null;
       throw error;
@@ -98,7 +82,7 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
   ): Promise<Response> {
     const { storage, name } = bucket;
     const url = `${storage.apiEndpoint}/storage/v1/b/${name}/o/${encodeURIComponent(key)}?${new URLSearchParams(query)}`;
-    const answer = await ask(signal, requestGcs(storage, { method, url, headers, signal, limitMs: SILENCE_MS }));
+    const answer = await askGcs(signal, requestGcs(storage, { method, url, headers, signal, limitMs: SILENCE_MS }));
     if (answer.ok) return answer;
     throw mapGcsError({ status: answer.status, message: await readReason(answer.body) });
   }
@@ -113,7 +97,7 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
         maxResults: 1000,
         ...(pageToken === undefined ? {} : { pageToken }),
       };
-      const [files, next] = await ask(signal, bucket.getFiles(query));
+      const [files, next] = await askGcs(signal, bucket.getFiles(query));
       for (const file of files) yield toStat(file.name, file.metadata);
       pageToken = (next as { pageToken?: string } | null)?.pageToken;
     } while (pageToken !== undefined);
@@ -124,7 +108,7 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
     assertObjectKey(to);
     try {
       const copying = fileOf(from, ifMatch).copy(fileOf(to));
-      const [, answer] = await ask(signal, copying, COPY_LIMIT_MS);
+      const [, answer] = await askGcs(signal, copying, COPY_LIMIT_MS);
       return toStat(to, (answer as { resource: FileMetadata }).resource);
     } catch (error) {
       throw await otherwise(error, from, ifMatch);
@@ -158,7 +142,7 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
   async function sign(key: string, expiresInSeconds: number, how: Omit<SignConfig, "expires" | "version">) {
     assertObjectKey(key);
     const expiresAt = new Date(Date.now() + expiresInSeconds * 1000);
-    const [url] = await ask(undefined, fileOf(key).getSignedUrl({ ...how, version: "v4", expires: expiresAt }));
+    const [url] = await askGcs(undefined, fileOf(key).getSignedUrl({ ...how, version: "v4", expires: expiresAt }));
     return { url, expiresAt };
   }
 
@@ -169,7 +153,7 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
   return {
     backend: "gcs",
     maxSignedBytes: MAX_SIGNED_BYTES,
-    put,
+    put: putMeasured({ send: (key, chunks, how) => putResumable(bucket, key, chunks, how), mapError: mapGcsError }),
     get,
     stat,
     remove,
@@ -185,26 +169,6 @@ export async function createGcsStore(options: GcsOptions): Promise<BlobStore> {
 }
 
 type SignConfig = Parameters<File["getSignedUrl"]>[0];
-
-/** Waits for the client, which knows no signals: until it answers, the time is over, or the signal says so. */
-async function ask<T>(signal: AbortSignal | undefined, answer: Promise<T>, limitMs = ANSWER_LIMIT_MS): Promise<T> {
-  const end = new AbortController();
-  const given = [AbortSignal.timeout(limitMs), ...(signal ? [signal] : [])];
-  const ended = new Promise<never>((_, reject) => {
-    const any = AbortSignal.any(given);
-    any.addEventListener("abort", () => reject(any.reason), { signal: end.signal });
-    if (any.aborted) reject(any.reason);
-  });
-  try {
-    return await Promise.race([answer, ended]);
-  } catch (error) {
-    answer.catch(() => {});
-    throw signal?.aborted ? signal.reason : mapGcsError(error);
-  } finally {
-    end.abort();
-    ended.catch(() => {});
-  }
-}
 
 /** Of a refusal; some KiB at most. */
 async function readReason(body: Response["body"]): Promise<string> {

@@ -1,11 +1,12 @@
 import type { Readable } from "node:stream";
 import type { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { attachment } from "../attachment.ts";
-import type { BlobStat, BlobStore, GetOptions, PutOptions, PutResult } from "../blob-store.ts";
+import type { BlobStat, BlobStore, GetOptions } from "../blob-store.ts";
 import { countUsage } from "../count-usage.ts";
 import { guardBody } from "../guard-body.ts";
-import { measureBody } from "../measure-body.ts";
 import { assertKeyPrefix, assertObjectKey } from "../object-key.ts";
+import { putMeasured } from "../put-measured.ts";
+import { rangeHeader } from "../range-header.ts";
 import { StorageError } from "../storage-error.ts";
 import { mapS3Error } from "./map-s3-error.ts";
 import { putParts } from "./put-parts.ts";
@@ -36,26 +37,9 @@ export async function createS3Store(options: S3Options): Promise<BlobStore> {
     }
   }
 
-  async function put(key: string, given: Parameters<BlobStore["put"]>[1], how: PutOptions = {}): Promise<PutResult> {
-    assertObjectKey(key);
-    const body = measureBody(given, how);
-    try {
-      how.signal?.throwIfAborted();
-      const etag = await putParts(s3, key, body.chunks, how);
-      return { ...body.measured(), etag: bare(etag) };
-    } catch (error) {
-      throw body.failure()?.reason ?? mapS3Error(error);
-    } finally {
-      body.close();
-    }
-  }
-
   async function get(key: string, { range, signal, ifMatch }: GetOptions = {}): Promise<Readable> {
     assertObjectKey(key);
-    if (range && (range.start < 0 || (range.end !== undefined && range.end < range.start))) {
-      throw new StorageError("invalid_range", "The range ends before it begins.");
-    }
-    const Range = range && `bytes=${range.start}-${range.end ?? ""}`;
+    const Range = rangeHeader(range);
     const command = new commands.GetObjectCommand({ Bucket, Key: key, Range, IfMatch: ifMatch && quoted(ifMatch) });
     const { Body, ContentLength } = await ask(signal, (how) => client.send(command, how));
     return guardBody(Body as Readable, { signal, bytes: ContentLength, idleMs: SILENCE_MS });
@@ -164,7 +148,10 @@ export async function createS3Store(options: S3Options): Promise<BlobStore> {
   return {
     backend: "s3",
     maxSignedBytes: MAX_SIGNED_BYTES,
-    put,
+    put: putMeasured({
+      send: async (key, chunks, how) => bare(await putParts(s3, key, chunks, how)),
+      mapError: mapS3Error,
+    }),
     get,
     stat,
     remove,
