@@ -21,13 +21,16 @@ const act = (id: string, what: string, init: { key?: string; headers?: Record<st
 test("a cancelled job is tried again as a new one that names it", async () => {
   const id = await submit();
   await act(id, "cancel");
-  const response = await act(id, "retry");
+  const trace = { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
+  const response = await act(id, "retry", { headers: trace });
   expect(response.status).toBe(202);
   const { job_id } = (await response.json()) as Accepted;
   expect(job_id).not.toBe(id);
   expect(response.headers.get("location")).toBe(`/api/v1/jobs/${job_id}`);
   const view = await (await api.call(`/api/v1/jobs/${job_id}`)).json();
   expect(view).toMatchObject({ status: "pending", retry_of: id, recording_id: "r", attempts: 0 });
+  const { rows } = await api.db.pool.query("SELECT traceparent FROM jobs WHERE id = $1", [job_id]);
+  expect(rows).toEqual([trace]);
 });
 
 test("an Idempotency-Key makes one new job of many equal posts", async () => {

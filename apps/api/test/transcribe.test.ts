@@ -114,6 +114,16 @@ describe("an Idempotency-Key", () => {
     await expectProblem(await send("k-2", { url, language: "en" }), 422, "idempotency_mismatch");
   });
 
+  test("answers again though what the job named is gone by now", async () => {
+    const { key } = await api.makeKey(["transcribe", "manage"]);
+    const lexicon = { name: "passing", rules: [{ find: "a", replace: "b" }] };
+    expect((await api.call("/api/v1/lexicons", { key, json: lexicon })).status).toBe(201);
+    const first = await send("k-6", { url, lexicon: "passing" });
+    expect((await api.call("/api/v1/lexicons/passing", { key, method: "DELETE" })).status).toBe(204);
+    const again = await send("k-6", { url, lexicon: "passing" });
+    expect([again.status, await again.json()]).toEqual([202, await first.json()]);
+  });
+
   test("is the tenant's own", async () => {
     const { key } = await api.makeKey(["transcribe"], { tenant: "other" });
     await send("k-3", { url });

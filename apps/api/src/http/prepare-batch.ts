@@ -47,10 +47,11 @@ export async function prepareBatch(
   const namedBy = await readAllNamed(api, caller);
   const refused: Refusal[] = [];
   const checked: Checked[] = [];
-  for (const [index, { line, input, malformed }] of lines.entries()) {
+  for (const [index, { line, ...read }] of lines.entries()) {
     if (index % AT_A_TIME === AT_A_TIME - 1) await otherWork();
     try {
-      if (malformed) throw new RequestError("invalid_request", "is not well-formed JSON");
+      if ("malformed" in read) throw new RequestError("invalid_request", read.malformed);
+      const { input } = read;
       if (input === null || typeof input !== "object" || Array.isArray(input)) {
         throw new RequestError("invalid_request", "must be an object");
       }

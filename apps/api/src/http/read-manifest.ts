@@ -1,13 +1,23 @@
 import { type BatchSettings, batchSettings, MAX_BATCH_ITEMS, RequestError } from "@scribe/domain";
 import type { Request } from "express";
-import { type BodyLimits, checkInput, collectBody, parseJson, refuseCompressed } from "./middleware/read-json.ts";
+import {
+  type BodyLimits,
+  checkInput,
+  collectBody,
+  isTooDeep,
+  parseJson,
+  refuseCompressed,
+} from "./middleware/read-json.ts";
 
 /** A manifest as it came: the settings are checked, the lines are not. */
 export interface Manifest {
   settings: BatchSettings;
-  /** As they were written; `malformed` where a line is no JSON. */
-  lines: { line: number; input: unknown; malformed?: true }[];
+  lines: ManifestLine[];
 }
+
+/** As it was written, or why it cannot be read. */
+type ManifestLine = { line: number } & ReadLine;
+type ReadLine = { input: unknown } | { malformed: "is not well-formed JSON" | "is nested too deeply" };
 
 const LINES = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
 
@@ -41,7 +51,7 @@ function readList(input: unknown): Manifest {
   if (!Array.isArray(items)) throw wrongItems("must be a list");
   return {
     settings: checkInput(settings, batchSettings),
-    lines: items.map((item, index) => ({ line: index + 1, input: item })),
+    lines: items.map((item, index) => ({ line: index + 1, ...shallow(item) })),
   };
 }
 
@@ -58,20 +68,24 @@ function readLines(body: Buffer): Manifest {
     const read = parseLine(bytes);
     const header = lines.length === 0 && "input" in read ? headerOf(read.input) : undefined;
     if (header !== undefined) settings = checkInput(header, batchSettings);
-    else lines.push("input" in read ? { line, input: read.input } : { line, input: null, malformed: true });
+    else lines.push({ line, ...read });
     // One more is enough to know that there are too many.
     if (lines.length > MAX_BATCH_ITEMS) break;
   }
   return { settings, lines };
 }
 
-function parseLine(bytes: Buffer): { input: unknown } | { malformed: true } {
+function parseLine(bytes: Buffer): ReadLine {
   try {
-    return { input: parseJson(bytes) };
+    return shallow(parseJson(bytes));
   } catch (error) {
-    if (error instanceof RequestError) return { malformed: true };
+    if (error instanceof RequestError) return { malformed: "is not well-formed JSON" };
     throw error;
   }
+}
+
+function shallow(input: unknown): ReadLine {
+  return isTooDeep(input) ? { malformed: "is nested too deeply" } : { input };
 }
 
 function headerOf(input: unknown): unknown {

@@ -7,6 +7,7 @@ import { accepted, acceptedSchema } from "./accepted-view.ts";
 import { creating, fingerprint, readIdempotencyKey } from "./idempotency.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
+import { readTraceparent } from "./prepare-job.ts";
 import {
   providerKeyHeader,
   readKeyHeader,
@@ -43,7 +44,10 @@ export const retryJob = defineRoute({
       const jobs = tenantJobs(api.db, caller.tenantId);
       const isStored = async (audioKey: string) => (await api.storage.stat(audioKey)) !== null;
       const providerAccount = await readAccount(api, caller, request, id);
-      const retrying = { apiKeyId: caller.keyId, allowance: caller.limits.allowance, providerAccount, isStored };
+      const retrying = {
+        ...{ apiKeyId: caller.keyId, allowance: caller.limits.allowance, providerAccount, isStored },
+        traceparent: readTraceparent(request),
+      };
       await creating(api, caller, { route: PATH, key, respond: accepted.bind(null, api) }, response, (commit) =>
         commit(
           () => fingerprint({ id }),

@@ -29,13 +29,14 @@ export const transcribe = defineRoute({
     async ({ request, response, caller, body }) => {
       const key = readIdempotencyKey(request);
       const { url, upload_id, ...fields } = body;
-      const prepared = await prepareJob(api, caller, request, fields);
-      if (url !== undefined) checkUrl(api, "url", url);
       const respond = accepted.bind(null, api);
       await creating(api, caller, { route: PATH, key, respond }, response, (commit) =>
         commit(
           () => fingerprint(body),
           async (idempotency) => {
+            // Behind the look for an earlier answer: what that was given for may be gone by now.
+            const prepared = await prepareJob(api, caller, request, fields);
+            if (url !== undefined) checkUrl(api, "url", url);
             const { opened } = await openSource(api, caller, body);
             return await submitJob(api, caller, { ...prepared, ...opened }, idempotency);
           },

@@ -84,6 +84,17 @@ export function parseJson(body: Buffer): unknown {
   }
 }
 
+/** Whether something that walks an input by calling itself could run out of stack. */
+export function isTooDeep(input: unknown): boolean {
+  let level = [input];
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) level = level.filter(isContainer).flatMap(Object.values);
+  return level.some(isContainer);
+}
+
+function isContainer(value: unknown): value is object {
+  return value !== null && typeof value === "object";
+}
+
 /** `__proto__` would be dropped without a word by whatever copies the object later; it is unknown at any depth. */
 function refuseMachinery(input: unknown): void {
   const open: { value: unknown; path: string; depth: number }[] = [{ value: input, path: "", depth: 0 }];
