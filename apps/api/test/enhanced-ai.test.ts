@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { claimEnhancement, completeEnhancement, keepStep, tenantEnhancements } from "@scribe/database";
+import { claimEnhancement, completeEnhancement, keepStep, revokeKey, tenantEnhancements } from "@scribe/database";
 import { finish, segment } from "./drive-jobs.ts";
 import { expectProblem } from "./expect-problem.ts";
 import { collect, readSse } from "./read-sse.ts";
@@ -7,7 +7,10 @@ import { startTestApi, type TestApi } from "./start-test-api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ ENHANCED_AI_BASE_URL: "http://127.0.0.1:9/v1", ENHANCED_AI_MODEL: "m" });
+  api = await startTestApi(
+    { ENHANCED_AI_BASE_URL: "http://127.0.0.1:9/v1", ENHANCED_AI_MODEL: "m" },
+    { streamCommentMs: 200 },
+  );
 }, 60_000);
 afterAll(() => api.stop());
 
@@ -49,7 +52,7 @@ test("whoever watches sees progress, then all of it", async () => {
   await keepStep(api.db, lease, { step: "s", data: {}, progress: 50, promptTokens: 7, completionTokens: 3 });
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   await completeEnhancement(api.db, lease, { model: "m", outputs: { summary: "They met." }, warnings: [] });
-  const events = await watched;
+  const events = (await watched).filter(({ event }) => event !== undefined);
   expect(events.map(({ event, data }) => [event, (data as View & { progress: number }).progress])).toEqual([
     ["progress", 0],
     ["progress", 50],
@@ -60,6 +63,17 @@ test("whoever watches sees progress, then all of it", async () => {
   expect(await collect(readSse(await api.call(`${PATH}/${id}/events`)))).toMatchObject([{ event: "done" }]);
   const { key } = await api.makeKey(["read"], { tenant: "watcher" });
   await expectProblem(await api.call(`${PATH}/${id}/events`, { key }), 404, "not_found");
+});
+
+test("whoever watches is cut off when the key is revoked", async () => {
+  const id = await create({ text: "We met.", tasks: ["summary"] });
+  const watcher = await api.makeKey(["read"]);
+  const watched = collect(readSse(await api.call(`${PATH}/${id}/events`, { key: watcher.key })));
+  const { rows } = await api.db.pool.query("SELECT tenant_id FROM api_keys WHERE id = $1", [watcher.id]);
+  await revokeKey(api.db, rows[0].tenant_id, watcher.id);
+  const events = await watched;
+  expect(events.some(({ event }) => event === "done")).toBe(false);
+  expect(events.at(-1)).toMatchObject({ retry: "2000" });
 });
 
 test("a text is accepted, waits, and shows its result once it has one", async () => {

@@ -6,6 +6,7 @@ import { defineRoute } from "../openapi/route.ts";
 import { openSseWriter } from "../streams/sse-writer.ts";
 import { whenClosed } from "../when-closed.ts";
 import { toEnhancementView } from "./enhanced-ai-view.ts";
+import { keyHolds } from "./key-holds.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 
@@ -24,9 +25,14 @@ export const watchEnhancement = defineRoute({
   answers: { 200: { description: "The events", content: { "text/event-stream": null } } },
   handle:
     (api) =>
-    async ({ response, caller, params }) => {
+    async ({ request, response, caller, params }) => {
       const id = idFrom(params, "enhancement");
       const first = await read(api, caller, id);
+      if (request.method === "HEAD") {
+        response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
+        response.end();
+        return;
+      }
       if (api.lifecycle.draining) {
         throw new RequestError("service_unavailable", "This server is going away.", { retryAfterSeconds: 1 });
       }
@@ -35,7 +41,15 @@ export const watchEnhancement = defineRoute({
       const gone = new AbortController();
       whenClosed(response, () => gone.abort());
       const writer = openSseWriter(response, gone.signal, api.waits.slowReaderMs);
-      const pulse = setInterval(() => void writer.comment().catch(() => gone.abort()), api.waits.streamCommentMs);
+      const end = () => {
+        gone.abort();
+        writer.end("retry: 2000\n\n");
+      };
+      const pulse = setInterval(async () => {
+        await writer.comment().catch(() => gone.abort());
+        // Where the database is away, the next pulse asks again.
+        if (!(await keyHolds(api, caller).catch(() => true))) end();
+      }, api.waits.streamCommentMs);
       try {
         let shown = "";
         for (let row = first; ; row = await read(api, caller, id)) {

@@ -1,9 +1,8 @@
-import { findKey, findSession, tenantJobs } from "@scribe/database";
+import { tenantJobs } from "@scribe/database";
 import { RequestError } from "@scribe/domain";
 import type { Request } from "express";
-import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
-import { type Caller, refusalOf } from "./middleware/authenticate.ts";
+import { keyHolds } from "./key-holds.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 
 export const getEvents = defineRoute({
@@ -68,13 +67,4 @@ function readLastEventId(request: Request): number {
   throw new RequestError("invalid_request", "`Last-Event-ID` is not an id of an event.", {
     errors: [{ path: "Last-Event-ID", message: "must be the id of an event of this job" }],
   });
-}
-
-async function keyHolds({ db }: Api, { publicId, tenantId, user }: Caller): Promise<boolean> {
-  if (user !== null) {
-    const session = await findSession(db, { userId: user.id, sessionId: user.sessionId, tenantId });
-    return session !== null && session !== "not a member";
-  }
-  const key = await findKey(db, publicId);
-  return key !== null && refusalOf(key) === null;
 }
