@@ -102,6 +102,15 @@ export const WORKERS: Dashboard = {
       ],
     },
     {
+      title: "Provider fallbacks",
+      what: "An execution provider failed, and another ran the model",
+      unit: "short",
+      series: one(
+        "sum by (from, to, when) (increase(scribe_worker_provider_fallbacks_total[5m]))",
+        "{{from}} to {{to}} at {{when}}",
+      ),
+    },
+    {
       title: "Speech memory",
       what: "Resident, with models",
       unit: "bytes",
