@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { claimEnhancement, completeEnhancement, keepStep, revokeKey, tenantEnhancements } from "@scribe/database";
+import { waitFor } from "@scribe/testing";
 import { finish, segment } from "./drive-jobs.ts";
 import { expectProblem } from "./expect-problem.ts";
 import { collect, readSse } from "./read-sse.ts";
@@ -63,6 +64,14 @@ test("whoever watches sees progress, then all of it", async () => {
   expect(await collect(readSse(await api.call(`${PATH}/${id}/events`)))).toMatchObject([{ event: "done" }]);
   const { key } = await api.makeKey(["read"], { tenant: "watcher" });
   await expectProblem(await api.call(`${PATH}/${id}/events`, { key }), 404, "not_found");
+});
+
+test("HEAD tells the type, and watches nothing", async () => {
+  const id = await create({ text: "We met.", tasks: ["summary"] });
+  const response = await api.call(`${PATH}/${id}/events`, { method: "HEAD" });
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream; charset=utf-8"]);
+  // A request is written down when its answer has ended.
+  await waitFor(() => api.log().includes(`"method":"HEAD","path":"${PATH}/${id}/events"`), { what: "its end" });
 });
 
 test("whoever watches is cut off when the key is revoked", async () => {
