@@ -52,6 +52,12 @@ describe("tenants", () => {
     expect((await api.call("/api/v1/jobs", { key })).status).toBe(200);
   });
 
+  test("an Idempotency-Key is refused rather than forgotten", async () => {
+    const headers = { "Idempotency-Key": "k" };
+    const response = await api.call("/api/v1/admin/tenants", { json: { name: "twice" }, key: ADMIN_KEY, headers });
+    expect(paths(await expectProblem(response, 400, "invalid_request"))).toEqual(["Idempotency-Key"]);
+  });
+
   test("nobody locks himself out, and what is not there is 404", async () => {
     const row = await findKey(api.db, ADMIN_KEY.slice(3, 11));
     const own = await admin(`/admin/tenants/${row?.tenantId}`, { disabled: true }, "PATCH");

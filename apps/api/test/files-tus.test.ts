@@ -191,6 +191,7 @@ describe("an upload", () => {
     ["a negative length", { "Upload-Length": "-1" }, 400],
     ["more than is allowed", { "Upload-Length": "99999999999" }, 413],
     ["another version", { "Tus-Resumable": "0.2.0" }, 412],
+    ["an Idempotency-Key, which the protocol has no use for", { "Idempotency-Key": "k" }, 400],
     ["metadata that is none", { "Upload-Metadata": "a b c,," }, 400],
   ])("with %s is refused", async (_what, headers, status) => {
     const { response } = await begin(100, headers);

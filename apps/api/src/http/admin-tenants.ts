@@ -3,6 +3,7 @@ import { RequestError, safeText, tenantLimits } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
+import { refuseIdempotencyKey } from "./idempotency.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 import { pageQuery, readPage, toPage } from "./page-after.ts";
 import { sendJson } from "./send-json.ts";
@@ -41,6 +42,7 @@ export const postTenant = defineRoute({
   handle:
     ({ db }) =>
     async ({ request, response, caller, body }) => {
+      refuseIdempotencyKey(request);
       const made = await createTenant(db, body);
       if (made === null) throw new RequestError("conflict", "There is a tenant of this name.");
       await audit(db, {

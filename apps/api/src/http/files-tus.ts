@@ -7,6 +7,7 @@ import { TenantDataStore } from "../tus/tenant-data-store.ts";
 import { createUploadLocker } from "../tus/upload-locker.ts";
 import { whenClosed } from "../when-closed.ts";
 import { whileSending } from "../while-sending.ts";
+import { refuseIdempotencyKey } from "./idempotency.ts";
 
 const PATH = "/api/v1/files/tus";
 const VERSION = "1.0.0";
@@ -97,6 +98,7 @@ function tusRoute(route: TusRoute) {
       (api: Api) =>
       async ({ request, response, caller }) => {
         refuseWrongVersion(request);
+        if (route.method === "post") refuseIdempotencyKey(request);
         response.setHeader("Tus-Resumable", VERSION);
         if (sends) whenClosed(response, api.uploadSlots.take(caller.keyId));
         await serve(api, request, response, caller.tenantId);
