@@ -166,3 +166,21 @@ test("Cloud Run keeps its CPU and one instance, streams for an hour, and gets se
       );
   }
 });
+
+test("the API is told the model that the workers' image has baked in", () => {
+  for (const overlay of ["gke", "eks"]) {
+    expect(read(`deploy/kubernetes/overlays/${overlay}/${overlay}.env`)).toContain("SCRIBE_MODEL=MODEL\n");
+  }
+  for (const guide of ["aws", "gcp"]) {
+    const commands = commandsOf(read(`docs/deploy-${guide}.md`));
+    expect(commands).toContain("s|=MODEL|=$MODEL|");
+    expect(commands).toContain('--build-arg MODEL="$MODEL"');
+  }
+  expect(commandsOf(read("docs/deploy-gcp.md"))).toContain("s|value: MODEL|value: $MODEL|");
+  expect(read("deploy/gcp/api.cloud-run.yaml")).toContain("{ name: SCRIBE_MODEL, value: MODEL }");
+  const { Resources } = readTemplate(read("deploy/ecs/scribe.yaml"));
+  for (const name of ["ApiTask", "GpuTask"]) {
+    const [container] = Resources[name]!.Properties!.ContainerDefinitions as { Environment: object[] }[];
+    expect(container!.Environment).toContainEqual({ Name: "SCRIBE_MODEL", Value: { Ref: "Model" } });
+  }
+});
