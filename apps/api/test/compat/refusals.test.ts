@@ -175,6 +175,11 @@ describe("RunPod", () => {
   test("a purge stops what waits; what is not carried out is named", async () => {
     const run = await api.call(RUN, { json: { input: { url, vad: true }, policy: { ttl: 5, lowPriority: true } } });
     expect(run.headers.get("x-ignored-fields")).toBe("policy.ttl, input.vad");
+    const deep = { transcribe_args: { url, beam_size: 5, output_options: { word_timestamps: false, colour: true } } };
+    const inside = await api.call(RUN, { json: { input: deep } });
+    expect(inside.headers.get("x-ignored-fields")).toBe(
+      "input.transcribe_args.beam_size, input.transcribe_args.output_options.colour",
+    );
     const { id } = (await run.json()) as { id: string };
     const purge = await api.call("/runpod/v2/whisper/purge-queue", { method: "POST" });
     expect(((await purge.json()) as { removed: number }).removed).toBeGreaterThan(0);

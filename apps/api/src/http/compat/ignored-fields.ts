@@ -1,7 +1,7 @@
 import type { Response } from "express";
 
 /** Names as callers sent them are put into a header only where they are plain. */
-const PLAIN = /^[\w.[\]-]{1,64}$/;
+const PLAIN = /^[\w.[\]-]{1,96}$/;
 const MOST = 50;
 
 /** Names in `X-Ignored-Fields` what came and is not carried out; nothing is ignored without a word. */

@@ -106,15 +106,32 @@ function readSource({
   return url == null ? { blob: bytes ?? "" } : { url };
 }
 
-function ignoredOf(body: object, input: object): string[] {
-  const policy = Object.keys(("policy" in body && body.policy) || {}).filter((name) => name !== "lowPriority");
+/** By path, however deep it stands. */
+function ignoredOf(body: z.output<typeof runpodBody>, input: z.output<typeof single>): string[] {
+  const args = input.transcribe_args;
   return [
-    ...Object.keys(body).filter((name) => !["input", "webhook", "policy"].includes(name)),
-    ...policy.map((name) => `policy.${name}`),
-    ...Object.keys(input)
-      .filter((name) => !(name in single.shape))
-      .map((name) => `input.${name}`),
+    ...unknown(body, ["input", "webhook", "policy"]),
+    ...unknown(body.policy, ["lowPriority"], "policy."),
+    ...unknown(input, Object.keys(single.shape), "input."),
+    ...unknownBelow(input, "input."),
+    ...unknown(args, Object.keys(audio), "input.transcribe_args."),
+    ...unknownBelow(args, "input.transcribe_args."),
   ];
+}
+
+function unknownBelow(
+  holder: Pick<z.output<typeof single>, "diarization_args" | "output_options"> | null | undefined,
+  path: string,
+) {
+  return [
+    ...unknown(holder?.diarization_args, Object.keys(diarizationArgs.shape), `${path}diarization_args.`),
+    ...unknown(holder?.output_options, Object.keys(outputOptions.shape), `${path}output_options.`),
+  ];
+}
+
+function unknown(given: object | null | undefined, known: readonly string[], path = ""): string[] {
+  const names = Object.keys(given ?? {}).filter((name) => !known.includes(name));
+  return names.map((name) => path + name);
 }
 
 function wrong(problem: FieldProblem): RequestError {
