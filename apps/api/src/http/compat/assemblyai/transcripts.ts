@@ -147,11 +147,16 @@ export const assemblyaiList = defineRoute({
         limit,
         cursor: cursorJob ? { createdAt: cursorJob.createdAt, id: cursorJob.id } : undefined,
         status: status === undefined ? undefined : STATUS_OF[status],
-        createdAfter: newerThan?.createdAt ?? from,
+        createdAfter: laterOf(newerThan?.createdAt, from && new Date(from.getTime() - 1)),
         createdBefore: from === undefined ? undefined : new Date(from.getTime() + DAY_MS),
       });
+      const asked = {
+        limit: String(limit),
+        ...(status === undefined ? {} : { status }),
+        ...(day === undefined ? {} : { created_on: day }),
+      };
       const page = (name: string, id: string | undefined) =>
-        id === undefined ? null : `${RELATIVE_PATH}?limit=${limit}&${name}=${id}`;
+        id === undefined ? null : `${RELATIVE_PATH}?${new URLSearchParams({ ...asked, [name]: id })}`;
       const older = rows.length === limit ? rows.at(-1)?.id : undefined;
       sendJson(response, 200, {
         page_details: {
@@ -165,6 +170,10 @@ export const assemblyaiList = defineRoute({
       });
     },
 });
+
+function laterOf(one: Date | undefined, other: Date | undefined): Date | undefined {
+  return one && other ? (one > other ? one : other) : (one ?? other);
+}
 
 function listed(job: JobRow) {
   const view = renderAssemblyai(job, null);
