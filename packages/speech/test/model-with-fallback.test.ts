@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { CompiledFiles } from "../src/compile/compile-model.ts";
-import { compileModel } from "../src/compile/compile-model.ts";
+import { compileModel, filesIn } from "../src/compile/compile-model.ts";
 import { CompiledModel } from "../src/compile/compiled-model.ts";
 import type { GraphBuilder } from "../src/compile/graph-builder.ts";
 import { LogMel } from "../src/features/log-mel.ts";
@@ -44,14 +44,7 @@ async function openBroken(graph: Graph, add: (g: GraphBuilder) => string) {
   const broken = join(folder, `broken-${graph}`);
   cpSync(sound.folder, broken, { recursive: true });
   breakGraph(join(broken, `${graph}.onnx`), add);
-  const of = (name: Graph) => join(broken, `${name}.onnx`);
-  return openFiles({
-    folder: broken,
-    features: of("features"),
-    encoder: of("encoder"),
-    decoder: of("decoder"),
-    alignment: of("alignment"),
-  });
+  return openFiles(filesIn(broken, "loop", true));
 }
 
 /** A model whose first provider breaks in the middle of its work, as the service holds it. */

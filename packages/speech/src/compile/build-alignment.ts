@@ -1,5 +1,5 @@
-import { embed, joinedProjection } from "./build-decoder.ts";
 import type { Vocabulary } from "./build-token-choice.ts";
+import { embed, joinedProjection } from "./decoder-layers.ts";
 import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
 import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
 import type { DecoderLayer, NetworkWeights } from "./network-weights.ts";

@@ -1,9 +1,9 @@
 import type { Vocabulary } from "./build-token-choice.ts";
 import { chooseToken } from "./build-token-choice.ts";
+import { decoderLayers, embed } from "./decoder-layers.ts";
 import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
-import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
 import type { NetworkWeights } from "./network-weights.ts";
-import { type Arithmetic, bytes, type Linear, Projections } from "./projection.ts";
+import { type Arithmetic, Projections } from "./projection.ts";
 
 export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary };
 
@@ -100,41 +100,30 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
     g.op("Add", [g.op("Unsqueeze", [past, g.ids(1)]), newPlaces]),
     int32(config.max_target_positions - 1),
   ]);
-  let stream = embed(g, weights, ids, positions, arithmetic);
 
   const total = g.op("Add", [past, counts]);
   const lastPlace = g.op("Sub", [total, int32(1)]);
   const longest = g.op("ReduceMax", [total, g.ids(0)], { attributes: { keepdims: { int: 0 } } });
-  const toLogits = weights.logits(vocabulary.endOfText);
-  let layer = weights.decoderLayer(0);
-  let normed = normalize(g, stream, layer.selfNorm);
   const cacheOut: string[] = [];
-  for (const i of layers) {
-    const joined = multiply.apply(normed, joinedProjection(`decoder.layers.${i}.self_attn.qkv`, layer.self));
-    const attended = g.ops("GroupQueryAttention", [joined, "", "", ...cacheIn[i], lastPlace, longest], 3, {
-      domain: MICROSOFT,
-      attributes: { num_heads: { int: heads }, kv_num_heads: { int: heads } },
-    });
-    cacheOut.push(attended[1], attended[2]);
-    ({ normed, stream } = addAndNormalize(g, multiply.multiply(attended[0], layer.self.out), stream, layer.crossNorm));
-
-    const query = multiply.apply(normed, layer.crossQuery);
-    const looked = g.op("MultiHeadAttention", [query, `cross_key.${i}`, `cross_value.${i}`], {
-      domain: MICROSOFT,
-      attributes: { num_heads: { int: heads } },
-    });
-    ({ normed, stream } = addAndNormalize(g, multiply.multiply(looked, layer.crossOut), stream, layer.finalNorm));
-    const fed = feedForward(g, multiply, normed, layer.up, layer.down);
-    if (i + 1 < layers.length) layer = weights.decoderLayer(i + 1);
-    const next = i + 1 < layers.length ? layer.selfNorm : toLogits.norm;
-    ({ normed, stream } = addAndNormalize(g, fed, stream, next));
-  }
+  const { normed, toLogits } = decoderLayers(g, weights, multiply, {
+    stream: embed(g, weights, ids, positions, arithmetic),
+    cut: vocabulary.endOfText,
+    attend: (joined, i) => {
+      const attended = g.ops("GroupQueryAttention", [joined, "", "", ...cacheIn[i], lastPlace, longest], 3, {
+        domain: MICROSOFT,
+        attributes: { num_heads: { int: heads }, kv_num_heads: { int: heads } },
+      });
+      cacheOut.push(attended[1], attended[2]);
+      return attended[0];
+    },
+    cross: (i) => [`cross_key.${i}`, `cross_value.${i}`],
+  });
 
   // Only the hidden states after which logits are wanted meet the vocabulary.
   const rowStarts = g.op("Mul", [g.op("Range", [int32(0), toInt32(scalar(rows)), int32(1)]), toInt32(length)]);
   const flat = g.op("Reshape", [normed, g.ids(-1, width)]);
   const wanted = g.op("Gather", [flat, g.op("Add", [g.op("Unsqueeze", [rowStarts, g.ids(1)]), at])]);
-  const [text, rest] = toLogits.linears.map((part) => multiply.apply(wanted, part));
+  const [text, rest] = toLogits.map((part) => multiply.apply(wanted, part));
   const logits = logitsIfWanted(g, text, rest);
   const choose = (part: string, suppress: string) => {
     const after = g.op("Gather", [part, g.constant("int64", [-1], [])], { attributes: { axis: { int: 1 } } });
@@ -172,48 +161,6 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
 }
 
 const axis0 = { attributes: { axis: { int: 0 } } };
-
-/** Token and position embeddings `[rows, new, width]`. */
-export function embed(
-  g: GraphBuilder,
-  weights: NetworkWeights,
-  ids: string,
-  positions: string,
-  arithmetic: Arithmetic,
-) {
-  const { vocab_size, max_target_positions, d_model: width } = weights.config;
-  const tokens = weights.tensor("decoder.embed_tokens.weight", vocab_size, width);
-  const places = weights.tensor("decoder.embed_positions.weight", max_target_positions, width);
-  const place = g.weight("decoder.embed_positions", "float32", [max_target_positions, width], () => bytes(places));
-  let token: string;
-  if (arithmetic === "fp32") {
-    const table = g.weight("decoder.embed_tokens", "float32", [vocab_size, width], () => bytes(tokens));
-    token = g.op("Gather", [table, ids]);
-  } else {
-    const halves = () => bytes(new Float16Array(tokens));
-    const table = g.weight("decoder.embed_tokens.fp16", "float16", [vocab_size, width], halves);
-    token = g.op("Cast", [g.op("Gather", [table, ids])], { attributes: { to: { int: TYPES.float32 } } });
-  }
-  return g.op("Add", [token, g.op("Gather", [place, positions])]);
-}
-
-/** Query, key and value as one matrix. */
-export function joinedProjection(
-  name: string,
-  { query, key, value }: Record<"query" | "key" | "value", Linear>,
-): Linear {
-  const parts = [query, key, value];
-  const outputs = parts.reduce((sum, part) => sum + part.outputs, 0);
-  const weights = new Float32Array(outputs * query.inputs);
-  const bias = new Float32Array(outputs);
-  let row = 0;
-  for (const part of parts) {
-    weights.set(part.weights, row * query.inputs);
-    if (part.bias) bias.set(part.bias, row);
-    row += part.outputs;
-  }
-  return { name, weights, bias, inputs: query.inputs, outputs };
-}
 
 /** All logits as one where the caller asked for them, nothing otherwise: they are large. */
 function logitsIfWanted(g: GraphBuilder, text: string, rest: string): string {

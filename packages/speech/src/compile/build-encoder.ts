@@ -17,9 +17,22 @@ export type EncoderOptions = {
 export function buildEncoder(g: GraphBuilder, weights: NetworkWeights, options: EncoderOptions) {
   const { config } = weights;
   const { d_model: width, num_mel_bins: bins, max_source_positions: positions } = config;
+  const mel = g.input("mel", "float32", ["batch", bins, options.windowFrames]);
+  const { hidden, cross } = encode(g, weights, options, mel);
+  g.output("hidden", hidden, "float32", ["batch", positions, width]);
+  const heads = config.decoder_attention_heads;
+  for (const [i, { key, value }] of cross.entries()) {
+    g.output(`cross_key.${i}`, key, "float32", ["batch", heads, positions, width / heads]);
+    g.output(`cross_value.${i}`, value, "float32", ["batch", heads, positions, width / heads]);
+  }
+}
+
+/** The nodes of the encoder: its hidden states, and each decoder layer's keys and values. */
+export function encode(g: GraphBuilder, weights: NetworkWeights, options: EncoderOptions, mel: string) {
+  const { config } = weights;
+  const { d_model: width, num_mel_bins: bins, max_source_positions: positions } = config;
   const multiply = new Projections(g, options.arithmetic);
 
-  const mel = g.input("mel", "float32", ["batch", bins, options.windowFrames]);
   const stride = options.windowFrames / positions;
   let stream = convolve(g, weights, mel, "encoder.conv1", bins, 1);
   stream = convolve(g, weights, stream, "encoder.conv2", width, stride);
@@ -49,16 +62,16 @@ export function buildEncoder(g: GraphBuilder, weights: NetworkWeights, options: 
     ({ normed, stream } = addAndNormalize(g, fed, stream, next));
   }
   const factors = g.weight("encoder.factors", "float32", [width], () => bytes(last.factors));
-  g.output("hidden", g.op("Mul", [normed, factors]), "float32", ["batch", positions, width]);
+  const hidden = g.op("Mul", [normed, factors]);
 
   const heads = config.decoder_attention_heads;
   const dims = [0, positions, heads, width / heads];
-  for (const [i, linear] of last.linears.entries()) {
+  const byHead = last.linears.map((linear) => {
     const split = g.op("Reshape", [multiply.apply(normed, linear), g.ids(...dims)]);
-    const turned = g.op("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
-    const name = `cross_${i % 2 === 0 ? "key" : "value"}.${i >> 1}`;
-    g.output(name, turned, "float32", ["batch", heads, positions, width / heads]);
-  }
+    return g.op("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
+  });
+  const layers = Array.from({ length: config.decoder_layers }, (_, i) => i);
+  return { hidden, cross: layers.map((i) => ({ key: byHead[2 * i], value: byHead[2 * i + 1] })) };
 }
 
 function convolve(g: GraphBuilder, weights: NetworkWeights, x: string, name: string, inputs: number, stride: number) {

@@ -1,5 +1,5 @@
+import { type Gates, onnxGates } from "./gates.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
-import { TYPES } from "./graph-builder.ts";
 
 /** Ids of the vocabulary that the rules need: text lies below the end of text, timestamps above all else. */
 export type Vocabulary = {
@@ -21,7 +21,7 @@ export type RowHistory = {
 export type Choice = { token: string; logProbability: string; history: RowHistory };
 
 /** Stands for −∞: differences of two of it stay numbers. */
-const NEVER = -1e30;
+export const NEVER = -1e30;
 
 /**
  * The most probable token of each row after the rules of Whisper's reference decoder, all but those of a window's first
@@ -29,7 +29,7 @@ const NEVER = -1e30;
  * both with the suppressed tokens at −∞ already. `timed` bool `[rows, 1]`: whether the timestamp rules hold for a row.
  *
  * The large part is only reduced, to its maximum and the sum of its exponentials: what the rules do to text, they do to
- * all of it.
+ * all of it. `gates` are what a provider computes the rules with.
  */
 export function chooseToken(
   g: GraphBuilder,
@@ -37,6 +37,7 @@ export function chooseToken(
   logits: { text: string; rest: string },
   timed: string,
   history: RowHistory,
+  gates: Gates = onnxGates(g),
 ): Choice {
   const { size, endOfText, noTimestamps, firstTimestamp, timestampCount } = vocabulary;
   const never = g.float(NEVER);
@@ -44,7 +45,6 @@ export function chooseToken(
   const last = (name: string) => g.op("Unsqueeze", [name, g.ids(-1)]);
   const int32 = (value: number) => g.constant("int32", [value], []);
   const maximum = (x: string) => g.op("ReduceMax", [x, g.ids(-1)], keep);
-  const argument = (x: string) => g.op("ArgMax", [x], { attributes: { axis: { int: -1 }, keepdims: { int: 1 } } });
   /** log Σ exp over the last axis, given its maximum; faster than `ReduceLogSumExp`. */
   const logSum = (x: string, top: string) => {
     const sum = g.op("ReduceSum", [g.op("Exp", [g.op("Sub", [x, top])]), g.ids(-1)], keep);
@@ -53,9 +53,9 @@ export function chooseToken(
 
   const first = int32(firstTimestamp);
   const [lastToken, beforeThat, latest] = [history.last, history.lastButOne, history.latestTimestamp].map(last);
-  const afterTimestamp = g.op("And", [g.op("GreaterOrEqual", [lastToken, first]), timed]);
-  const pairOpen = g.op("And", [afterTimestamp, g.op("Less", [beforeThat, first])]);
-  const pairClosed = g.op("And", [afterTimestamp, g.op("GreaterOrEqual", [beforeThat, first])]);
+  const afterTimestamp = gates.and(g.op("GreaterOrEqual", [lastToken, first]), timed);
+  const pairOpen = gates.and(afterTimestamp, g.op("Less", [beforeThat, first]));
+  const pairClosed = gates.and(afterTimestamp, g.op("GreaterOrEqual", [beforeThat, first]));
 
   // Timestamps never fall; an end may not be its start, the next start may be the last end.
   const rise = g.op("Where", [pairOpen, int32(0), int32(1)]);
@@ -70,12 +70,12 @@ export function chooseToken(
   const outside = restIds.map((id) => (id === noTimestamps || id >= end ? 1 : 0));
   const allIds = g.constant("int32", restIds);
   const timestamps = g.constant("bool", isTimestamp);
-  const tooLow = g.op("And", [g.op("Less", [allIds, lowest]), timestamps]);
-  const forbidden = g.op("Or", [tooLow, g.op("And", [g.constant("bool", outside), timed])]);
+  const tooLow = gates.and(g.op("Less", [allIds, lowest]), timestamps);
+  const forbidden = gates.or(tooLow, gates.and(g.constant("bool", outside), timed));
   const rest = g.op("Where", [forbidden, never, logits.rest]);
 
   const textTop = maximum(logits.text);
-  const textId = argument(logits.text);
+  const textId = gates.placeOf(logits.text, textTop, endOfText);
   const textSum = logSum(logits.text, textTop);
 
   // A timestamp is forced where all of them together outweigh the best of anything else.
@@ -85,22 +85,27 @@ export function chooseToken(
   const timesTop = maximum(split[1]);
   const timesSum = logSum(split[1], timesTop);
   const specialTop = maximum(split[0]);
-  const bestOther = g.op("Max", [g.op("Where", [pairOpen, never, textTop]), specialTop]);
-  const forced = g.op("And", [g.op("Greater", [timesSum, bestOther]), timed]);
-  const noText = g.op("Or", [forced, pairOpen]);
+  const bestOther = gates.larger(g.op("Where", [pairOpen, never, textTop]), specialTop);
+  const forced = gates.and(g.op("Greater", [timesSum, bestOther]), timed);
+  const noText = gates.or(forced, pairOpen);
 
-  const restId = argument(g.op("Where", [g.op("And", [forced, g.op("Not", [timestamps])]), never, rest]));
-  const restTop = g.op("Where", [forced, timesTop, g.op("Max", [specialTop, timesTop])]);
+  const restTop = g.op("Where", [forced, timesTop, gates.larger(specialTop, timesTop)]);
+  const noTimestamp = g.constant(
+    "bool",
+    isTimestamp.map((is) => 1 - is),
+  );
+  const allowed = g.op("Where", [gates.and(forced, noTimestamp), never, rest]);
+  const restId = gates.placeOf(allowed, restTop, restIds.length);
   const text = g.op("Where", [noText, never, textTop]);
   const takesText = g.op("GreaterOrEqual", [text, restTop]);
-  const id = g.op("Where", [takesText, textId, g.op("Add", [restId, g.ids(endOfText)])]);
-  const token = g.op("Cast", [g.op("Squeeze", [id, g.ids(-1)])], { attributes: { to: { int: TYPES.int32 } } });
+  const id = g.op("Where", [takesText, textId, g.op("Add", [restId, int32(endOfText)])]);
+  const token = g.op("Squeeze", [id, g.ids(-1)]);
 
   const specialSum = g.op("Where", [forced, never, logSum(split[0], specialTop)]);
   const sums = g.op("Concat", [g.op("Where", [noText, never, textSum]), specialSum, timesSum], {
     attributes: { axis: { int: -1 } },
   });
-  const top = g.op("Max", [text, restTop]);
+  const top = gates.larger(text, restTop);
   const logProbability = g.op("Squeeze", [g.op("Sub", [top, logSum(sums, maximum(sums))]), g.ids(-1)]);
 
   const isTime = g.op("GreaterOrEqual", [token, first]);

@@ -7,22 +7,34 @@ import { buildAlignment } from "./build-alignment.ts";
 import { buildDecoder } from "./build-decoder.ts";
 import { buildEncoder } from "./build-encoder.ts";
 import { buildFeatures } from "./build-features.ts";
+import { buildArrangement, buildPrompt, buildRead, buildSingle, buildSteps } from "./build-steps.ts";
+import { buildWhole } from "./build-whole.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { NetworkWeights } from "./network-weights.ts";
+import { PORTABLE_OPSET } from "./portable-decoder.ts";
 import type { Arithmetic } from "./projection.ts";
 import { openSafetensors } from "./read-safetensors.ts";
 import { hasSignedProducts } from "./signed-products.ts";
 import { WeightFile } from "./weight-file.ts";
 
 /** Raised whenever graphs of the same model would come out otherwise: older ones in the cache are left aside. */
-const COMPILER_VERSION = 2;
+const COMPILER_VERSION = 3;
 
-export type Precision = "fp32" | "int8";
+export type Precision = "fp32" | "fp16" | "int8";
+
+/**
+ * How decoding is cut into graphs: `loop`, a few rounds of a loop, for the processor; `steps`, a few unrolled rounds whose
+ * keys and values stay on the device, for WebGPU, which has no loop; `whole`, from features to text in one run, for CUDA,
+ * where JavaScript can leave nothing on the device, and the steps beside it for those who choose tokens by themselves.
+ */
+export type GraphForm = "loop" | "steps" | "whole";
 
 export type CompileOptions = {
   /** SHA-256 of the model, as `hashModelFolder` makes it. */
   modelHash: string;
   precision: Precision;
+  /** Absent: `loop`. */
+  form?: GraphForm | undefined;
   /** Pairs of decoder layer and head whose attention gives words their times; none: no alignment graph. */
   alignmentHeads: readonly (readonly [number, number])[];
   cacheFolder: string;
@@ -34,17 +46,28 @@ export type CompileOptions = {
 /** Paths of a compiled model's graphs. */
 export type CompiledFiles = {
   folder: string;
+  form: GraphForm;
   features: string;
   encoder: string;
   decoder: string;
+  /** What `steps` has beside its decoder, which holds the unrolled rounds. */
+  prompt: string;
+  single: string;
+  append: string;
+  select: string;
+  read: string;
+  /** What `whole` has beside the steps. */
+  whole: string;
   alignment: string | undefined;
 };
 
 type Arithmetics = { encoder: Arithmetic; decoder: Arithmetic };
 
 /** What arithmetic a precision stands for: whole windows go through the encoder, a few rows through the decoder. */
-async function arithmeticOf({ precision, signedWeights }: CompileOptions): Promise<Arithmetics> {
-  if (precision === "fp32") return { encoder: "fp32", decoder: "fp32" };
+async function arithmeticOf({ precision, form, signedWeights }: CompileOptions): Promise<Arithmetics> {
+  if (precision !== "int8") return { encoder: precision, decoder: precision };
+  if (form !== undefined && form !== "loop")
+    throw new SpeechError("invalid_option", "8 bit graphs are written for the processor");
   const signed = signedWeights ?? (await hasSignedProducts());
   return { encoder: signed ? "rows" : "rows-unsigned", decoder: "blocks" };
 }
@@ -60,19 +83,14 @@ const STALE_MS = 6 * 3600_000;
  */
 export async function compileModel(model: ModelFolder, options: CompileOptions): Promise<CompiledFiles> {
   const { modelHash, alignmentHeads, cacheFolder, signal } = options;
+  const { form = "loop" } = options;
   const arithmetic = await arithmeticOf(options);
   const key = createHash("sha256")
-    .update(JSON.stringify([COMPILER_VERSION, modelHash, "cpu", arithmetic, alignmentHeads]))
+    .update(JSON.stringify([COMPILER_VERSION, modelHash, form, arithmetic, alignmentHeads]))
     .digest("hex")
     .slice(0, 32);
   const folder = join(cacheFolder, key);
-  const files = {
-    folder,
-    features: join(folder, "features.onnx"),
-    encoder: join(folder, "encoder.onnx"),
-    decoder: join(folder, "decoder.onnx"),
-    alignment: alignmentHeads.length > 0 ? join(folder, "alignment.onnx") : undefined,
-  };
+  const files = filesIn(folder, form, alignmentHeads.length > 0);
   if (await isWhole(folder)) return files;
   signal?.throwIfAborted();
 
@@ -91,7 +109,27 @@ export async function compileModel(model: ModelFolder, options: CompileOptions):
   return files;
 }
 
+/** Where the graphs of a compiled model lie; nothing is looked for. */
+export function filesIn(folder: string, form: GraphForm, aligns: boolean): CompiledFiles {
+  const of = (name: string) => join(folder, `${name}.onnx`);
+  return {
+    ...{ folder, form, features: of("features"), encoder: of("encoder"), decoder: of("decoder") },
+    ...{
+      prompt: of("prompt"),
+      single: of("single"),
+      append: of("append"),
+      select: of("select"),
+      read: of("read"),
+      whole: of("whole"),
+    },
+    alignment: aligns ? of("alignment") : undefined,
+  };
+}
+
+type Builders = Record<string, (g: GraphBuilder, weights: NetworkWeights) => void>;
+
 async function writeGraphs(model: ModelFolder, folder: string, options: CompileOptions, arithmetic: Arithmetics) {
+  const { form = "loop" } = options;
   const { config, special, windowFrames } = model;
   const { encoder, decoder } = arithmetic;
   const vocabulary = {
@@ -107,14 +145,28 @@ async function writeGraphs(model: ModelFolder, folder: string, options: CompileO
       throw new SpeechError("invalid_model", `generation_config.json: there is no alignment head [${layer}, ${head}]`);
     }
   }
-  const builders: Record<string, (g: GraphBuilder, weights: NetworkWeights) => void> = {
+  const decoding = { arithmetic: decoder, vocabulary };
+  const loop: Builders = { decoder: (g, weights) => buildDecoder(g, weights, decoding) };
+  const steps: Builders = {
+    decoder: (g, weights) => buildSteps(g, weights, decoding),
+    prompt: (g, weights) => buildPrompt(g, weights, decoding),
+    single: (g, weights) => buildSingle(g, weights, decoding),
+    append: (g, weights) => buildArrangement(g, weights, "append"),
+    select: (g, weights) => buildArrangement(g, weights, "select"),
+    read: buildRead,
+  };
+  const { noSpeech } = special;
+  const whole: Builders = {
+    ...steps,
+    whole: (g, weights) => buildWhole(g, weights, { ...decoding, windowFrames, noSpeech }),
+  };
+  // The processor aligns for every provider.
+  const aligning = { ...decoding, arithmetic: decoder === "fp16" ? ("fp32" as const) : decoder, heads };
+  const builders: Builders = {
     features: (g) => buildFeatures(g, model.features, model.windowSamples),
     encoder: (g, weights) => buildEncoder(g, weights, { arithmetic: encoder, windowFrames }),
-    decoder: (g, weights) => buildDecoder(g, weights, { arithmetic: decoder, vocabulary }),
-    ...(heads.length > 0 && {
-      alignment: (g: GraphBuilder, weights: NetworkWeights) =>
-        buildAlignment(g, weights, { arithmetic: decoder, vocabulary, heads }),
-    }),
+    ...{ loop, steps, whole }[form],
+    ...(heads.length > 0 && { alignment: (g, weights) => buildAlignment(g, weights, aligning) }),
   };
   const tensors = openSafetensors(model.folder);
   const file = new WeightFile(join(folder, "weights.bin"));
@@ -122,7 +174,7 @@ async function writeGraphs(model: ModelFolder, folder: string, options: CompileO
     const weights = new NetworkWeights(config, tensors, options.precision === "int8");
     for (const [name, build] of Object.entries(builders)) {
       options.signal?.throwIfAborted();
-      const graph = new GraphBuilder(file);
+      const graph = new GraphBuilder(file, undefined, "", form === "loop" ? undefined : PORTABLE_OPSET);
       build(graph, weights);
       await writeFile(join(folder, `${name}.onnx`), graph.toBytes());
     }

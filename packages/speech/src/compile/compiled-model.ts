@@ -3,25 +3,29 @@ import type { ModelFolder } from "../model/read-model-folder.ts";
 import { openSession, type SessionSettings } from "../sessions/open-session.ts";
 import type { Alignment, DecoderState, EncodedAudio, WhisperModel } from "../sessions/whisper-model.ts";
 import { SpeechError } from "../speech-error.ts";
+import type { Cross, CrossTensors, DecoderShape } from "./batch-row.ts";
 import type { CompiledFiles } from "./compile-model.ts";
-import { type CrossTensors, type DecoderShape, RowBatch } from "./row-batch.ts";
+import { type Decoding, onProcessor, openDecoding, shapeOf, stayingOnDevice } from "./open-decoding.ts";
+import { stateNames } from "./portable-decoder.ts";
+import { type HeardFeatures, MOST_WHOLE_ROWS } from "./whole-batch.ts";
 
-type CompiledAudio = EncodedAudio & CrossTensors & { released: boolean };
-type CompiledState = DecoderState & { batch: RowBatch };
+type CompiledAudio = EncodedAudio & CrossTensors & HeardFeatures & { released: boolean };
+type CompiledState = DecoderState & { batch: CompiledBatch };
+type CompiledBatch = ReturnType<Decoding["newBatch"]>;
 
 /** More rows a run win little on a processor, and cost memory. */
 const MAXIMUM_ROWS = 8;
 
 /** Graphs that `compileModel` made, as the model that decoding asks. */
 export class CompiledModel implements WhisperModel {
-  readonly maxBatch = MAXIMUM_ROWS;
+  readonly maxBatch: number;
   readonly canAlign: boolean;
   readonly #model: ModelFolder;
   readonly #files: CompiledFiles;
   readonly #settings: SessionSettings;
   readonly #features: InferenceSession;
   readonly #encoder: InferenceSession;
-  readonly #decoder: InferenceSession;
+  readonly #decoding: Decoding;
   readonly #shape: DecoderShape;
   readonly #crossNames: string[];
   readonly #nothingSuppressed: Float32Array;
@@ -35,14 +39,22 @@ export class CompiledModel implements WhisperModel {
     heads: readonly (readonly [number, number])[],
     settings: SessionSettings,
   ): Promise<CompiledModel> {
-    const opened: InferenceSession[] = [];
+    const shape = shapeOf(model);
+    const opened: { release(): Promise<void> }[] = [];
     try {
-      for (const file of [files.features, files.encoder, files.decoder]) {
-        opened.push(await openSession(file, settings));
-      }
-      return new CompiledModel(model, files, heads, settings, opened);
+      const features = await openSession(files.features, onProcessor(settings));
+      opened.push(features);
+      const encoder = await openSession(
+        files.encoder,
+        settings,
+        stayingOnDevice(settings, stateNames(shape.layers).cross),
+      );
+      opened.push(encoder);
+      const decoding = await openDecoding(files, model, settings);
+      opened.push(decoding);
+      return new CompiledModel(model, files, heads, settings, shape, { features, encoder, decoding });
     } catch (error) {
-      for (const session of opened) await session.release();
+      for (const part of opened) await part.release();
       throw error;
     }
   }
@@ -52,33 +64,21 @@ export class CompiledModel implements WhisperModel {
     files: CompiledFiles,
     heads: readonly (readonly [number, number])[],
     settings: SessionSettings,
-    [features, encoder, decoder]: readonly InferenceSession[],
+    shape: DecoderShape,
+    { features, encoder, decoding }: { features: InferenceSession; encoder: InferenceSession; decoding: Decoding },
   ) {
-    const { config, special } = model;
+    this.maxBatch = files.form === "whole" ? MOST_WHOLE_ROWS : MAXIMUM_ROWS;
     this.#model = model;
     this.#files = files;
     this.#settings = settings;
     this.#features = features;
     this.#encoder = encoder;
-    this.#decoder = decoder;
+    this.#decoding = decoding;
+    this.#shape = shape;
     this.#heads = new Map(heads.map((pair, place) => [pair.join(), place]));
     this.canAlign = files.alignment !== undefined;
-    this.#crossNames = encoder.outputNames.filter((name) => name.startsWith("cross_"));
-    this.#nothingSuppressed = new Float32Array(config.vocab_size);
-    this.#shape = {
-      layers: config.decoder_layers,
-      heads: config.decoder_attention_heads,
-      headSize: config.d_model / config.decoder_attention_heads,
-      positions: config.max_source_positions,
-      maximumTokens: config.max_target_positions,
-      vocabulary: {
-        size: config.vocab_size,
-        endOfText: special.endOfText,
-        noTimestamps: special.noTimestamps,
-        firstTimestamp: special.firstTimestamp,
-        timestampCount: special.timestampCount,
-      },
-    };
+    this.#crossNames = stateNames(shape.layers).cross;
+    this.#nothingSuppressed = new Float32Array(shape.vocabulary.size);
   }
 
   /**
@@ -93,14 +93,28 @@ export class CompiledModel implements WhisperModel {
 
   async encode(mel: Float32Array, batch: number): Promise<CompiledAudio> {
     const { config, windowFrames } = this.#model;
-    const feeds = { mel: new Tensor("float32", mel, [batch, config.num_mel_bins, windowFrames]) };
-    const tensors = (await this.#encoder.run(feeds, this.#crossNames)) as Record<string, Tensor>;
+    const size = config.num_mel_bins * windowFrames;
+    const mels = Array.from({ length: batch }, (_, i) => mel.subarray(i * size, (i + 1) * size));
+    const run = async (values: Float32Array, count: number) => {
+      const feeds = { mel: new Tensor("float32", values, [count, config.num_mel_bins, windowFrames]) };
+      return (await this.#encoder.run(feeds, this.#crossNames)) as Record<string, Tensor>;
+    };
+    const { form } = this.#files;
+    const windows: (Cross | undefined)[] = [];
+    if (form === "loop") windows.push(...rowsOf(await run(mel, batch), batch));
+    else if (form === "steps") for (const one of mels) windows.push(await run(one, 1));
     const audio: CompiledAudio = {
-      batch,
-      tensors,
-      released: false,
+      ...{ batch, mels, released: false },
+      async cross(row) {
+        if (audio.released) throw new SpeechError("internal", "encoded audio was released too early");
+        // A graph that goes all the way encodes by itself: keys and values are wanted by others only.
+        const cross = windows[row] ?? (await run(mels[row], 1));
+        windows[row] = cross;
+        return cross;
+      },
       release() {
-        if (!audio.released) for (const tensor of Object.values(tensors)) tensor.dispose();
+        if (!audio.released)
+          for (const tensor of windows.flatMap((cross) => Object.values(cross ?? {}))) tensor.dispose();
         audio.released = true;
       },
     };
@@ -108,8 +122,8 @@ export class CompiledModel implements WhisperModel {
   }
 
   /** An empty batch of ragged rows, for decoding many windows together with the rules inside the graph. */
-  newBatch(): RowBatch {
-    return new RowBatch(this.#decoder, this.#shape);
+  newBatch(): CompiledBatch {
+    return this.#decoding.newBatch();
   }
 
   async prefill(
@@ -185,13 +199,13 @@ export class CompiledModel implements WhisperModel {
       targets: new Tensor("int32", targets, [windows.length, longest]),
       wants_probabilities: new Tensor("bool", [wantsProbabilities], []),
     };
+    const heard = await Promise.all(
+      windows.map(async ({ audio, row }) => this.#decoding.read(await this.#held(audio).cross(row))),
+    );
     for (const name of session.inputNames.filter((input) => input.startsWith("cross_"))) {
       const size = headCount * positions * headSize;
       const values = new Float32Array(windows.length * size);
-      for (const [i, { audio, row }] of windows.entries()) {
-        const all = this.#held(audio).tensors[name].data as Float32Array;
-        values.set(all.subarray(row * size, (row + 1) * size), i * size);
-      }
+      for (const [i, tensors] of heard.entries()) values.set(tensors[name].data as Float32Array, i * size);
       feeds[name] = new Tensor("float32", values, [windows.length, headCount, positions, headSize]);
     }
     const output = await session.run(feeds);
@@ -213,14 +227,14 @@ export class CompiledModel implements WhisperModel {
   }
 
   async close(): Promise<void> {
-    for (const session of [this.#features, this.#encoder, this.#decoder]) await session.release();
+    for (const part of [this.#features, this.#encoder, this.#decoding]) await part.release();
     await (await this.#alignment)?.release();
   }
 
   #openAlignment(): Promise<InferenceSession> {
     const { alignment } = this.#files;
     if (!alignment) throw new SpeechError("internal", "this model was compiled without alignment");
-    this.#alignment ??= openSession(alignment, this.#settings);
+    this.#alignment ??= openSession(alignment, onProcessor(this.#settings));
     return this.#alignment;
   }
 
@@ -229,6 +243,19 @@ export class CompiledModel implements WhisperModel {
     if (own.released) throw new SpeechError("internal", "encoded audio was released too early");
     return own;
   }
+}
+
+/** Each window's part of tensors that hold several; the memory is shared. */
+function rowsOf(tensors: Record<string, Tensor>, batch: number): Record<string, Tensor>[] {
+  return Array.from({ length: batch }, (_, row) =>
+    Object.fromEntries(
+      Object.entries(tensors).map(([name, { data, dims }]) => {
+        const size = data.length / batch;
+        const own = (data as Float32Array).subarray(row * size, (row + 1) * size);
+        return [name, new Tensor("float32", own, [1, ...dims.slice(1)])];
+      }),
+    ),
+  );
 }
 
 function softmax(values: Float32Array) {

@@ -16,7 +16,7 @@ type OpOptions = { domain?: string; attributes?: Record<string, Attribute>; outp
 
 /** onnxruntime's own operators. */
 export const MICROSOFT = "com.microsoft";
-const ONNX_OPSET = 21;
+const NEWEST_OPSET = 21;
 /** The version of the file format that knows that set of operators. */
 const IR_VERSION = 10;
 
@@ -31,18 +31,31 @@ export class GraphBuilder {
   readonly #inputs: proto.onnx.IValueInfoProto[] = [];
   readonly #outputs: proto.onnx.IValueInfoProto[] = [];
   readonly #prefix: string;
+  readonly #opset: number;
+  readonly #named = new Map<string, number>();
   #count = 0;
 
-  /** Without a file of weights, a graph has small constants only. */
-  constructor(weights?: WeightFile, parent?: GraphBuilder, prefix = "") {
+  /**
+   * Without a file of weights, a graph has small constants only. `opset` is the version of onnx' operators: a provider
+   * may have a kernel of one version and none of the next.
+   */
+  constructor(weights?: WeightFile, parent?: GraphBuilder, prefix = "", opset = NEWEST_OPSET) {
     this.#weights = weights;
     this.#prefix = prefix;
+    this.#opset = opset;
     this.#initializers = parent ? parent.#initializers : new Map();
   }
 
   /** A graph to be given to a node of this one as an attribute. */
   subgraph(prefix: string): GraphBuilder {
-    return new GraphBuilder(this.#weights, this, `${prefix}/`);
+    return new GraphBuilder(this.#weights, this, `${prefix}/`, this.#opset);
+  }
+
+  /** A name for an output that no other has, here or in the graph around: with a number behind it from the second time on. */
+  unused(name: string): string {
+    const times = this.#named.get(name) ?? 0;
+    this.#named.set(name, times + 1);
+    return `${this.#prefix}${name}${times === 0 ? "" : `#${times}`}`;
   }
 
   input(name: string, type: ElementType, dims: readonly Dimension[]): string {
@@ -116,7 +129,7 @@ export class GraphBuilder {
       irVersion: IR_VERSION,
       producerName: "scribe",
       opsetImport: [
-        { domain: "", version: ONNX_OPSET },
+        { domain: "", version: this.#opset },
         { domain: MICROSOFT, version: 1 },
       ],
       graph: { ...this.toGraph(), initializer: [...this.#initializers.values()] },

@@ -27,7 +27,7 @@ export function addAndNormalize(
   stream: string,
   norm: Norm,
 ): { normed: string; stream: string } {
-  const name = `${norm.name}.sum`;
+  const name = g.unused(`${norm.name}.sum`);
   const outputs = [`${name}.normed`, "", "", name];
   g.ops("SkipLayerNormalization", [result.value, stream, ...normWeights(g, norm), result.bias], 4, {
     domain: MICROSOFT,

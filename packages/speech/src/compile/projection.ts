@@ -2,11 +2,12 @@ import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
 import { quantizeBlocks, quantizeOutputs, type RowQuantized } from "./quantize-weights.ts";
 
 /**
- * How a matrix product is computed: `fp32`; `rows`, 8 bit with a scale and a zero for each row of activations and one
+ * How a matrix product is computed: `fp32`; `fp16`, of inputs and weights in 16 bit, the result and all else in 32;
+ * `rows`, 8 bit with a scale and a zero for each row of activations and one
  * scale for each output of the weights; `rows-unsigned`, the same with weights around 128; `blocks`, 8 bit with a scale for
  * each block of inputs on both sides.
  */
-export type Arithmetic = "fp32" | "rows" | "rows-unsigned" | "blocks";
+export type Arithmetic = "fp32" | "fp16" | "rows" | "rows-unsigned" | "blocks";
 
 /** A linear layer: `weights` `[outputs, inputs]` as safetensors hold them. */
 export type Linear = {
@@ -27,6 +28,7 @@ export class Projections {
   readonly #graph: GraphBuilder;
   readonly #arithmetic: Arithmetic;
   readonly #quantized = new Map<string, QuantizedRows>();
+  readonly #half = new Map<string, string>();
 
   constructor(graph: GraphBuilder, arithmetic: Arithmetic) {
     this.#graph = graph;
@@ -38,6 +40,7 @@ export class Projections {
     const { name, bias } = linear;
     const held = bias ? this.#graph.weight(`${name}.bias`, "float32", [bias.length], () => bytes(bias)) : "";
     if (this.#arithmetic === "fp32") return { value: this.#plain(x, linear), bias: held };
+    if (this.#arithmetic === "fp16") return { value: this.#halves(x, linear), bias: held };
     if (this.#arithmetic !== "blocks") return { value: this.#rows(x, linear), bias: held };
     return { value: this.#blocks(x, linear, held), bias: "" };
   }
@@ -51,6 +54,17 @@ export class Projections {
   #plain(x: string, { name, weights, inputs, outputs }: Linear): string {
     const make = () => bytes(transposed(weights, outputs, inputs));
     return this.#graph.op("MatMul", [x, this.#graph.weight(`${name}.fp32`, "float32", [inputs, outputs], make)]);
+  }
+
+  #halves(x: string, { name, weights, inputs, outputs }: Linear): string {
+    const g = this.#graph;
+    const make = () => bytes(new Float16Array(transposed(weights, outputs, inputs)));
+    const cast = (value: string, type: "float16" | "float32") =>
+      g.op("Cast", [value], { attributes: { to: { int: TYPES[type] } } });
+    // Several matrices read the same input: it is cut to half once.
+    const half = this.#half.get(x) ?? cast(x, "float16");
+    this.#half.set(x, half);
+    return cast(g.op("MatMul", [half, g.weight(`${name}.fp16`, "float16", [inputs, outputs], make)]), "float32");
   }
 
   #rows(x: string, { name, weights, inputs, outputs, lowest }: Linear): string {

@@ -1,41 +1,18 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { DecoderBatch, JoiningWindow } from "../sessions/decoder-batch.ts";
 import { SpeechError } from "../speech-error.ts";
-import type { Vocabulary } from "./build-token-choice.ts";
+import {
+  type Advanced,
+  type BatchRow,
+  beginRow,
+  crossOf,
+  type DecoderShape,
+  int32,
+  newRow,
+  removeRow,
+  suppressTensors,
+} from "./batch-row.ts";
 import { SlotBuffer } from "./slot-buffer.ts";
-
-/** The decoder's shapes. */
-export type DecoderShape = {
-  layers: number;
-  heads: number;
-  headSize: number;
-  positions: number;
-  maximumTokens: number;
-  vocabulary: Vocabulary;
-};
-
-/** Cross-attention keys and values of encoded windows, by their names in the graph. */
-export type CrossTensors = { batch: number; tensors: Readonly<Record<string, Tensor>> };
-
-/** A row that joins; its audio is what the compiled encoder gave. */
-export type JoiningRow = JoiningWindow;
-
-/** A row in the batch. */
-export type BatchRow = {
-  /** Its place now; moves when others leave. */
-  slot: number;
-  /** Tokens whose keys and values are held. */
-  length: number;
-  /** The token to be fed next: the last one chosen. */
-  last: number;
-  lastButOne: number;
-  latestTimestamp: number;
-  done: boolean;
-  readonly timed: boolean;
-  readonly suppress: Float32Array;
-};
-
-export type Advanced = { tokens: number[]; logProbabilities: number[] };
 
 /** The cache grows by steps of this many tokens. */
 const CACHE_STEP = 64;
@@ -66,7 +43,7 @@ export class RowBatch implements DecoderBatch {
    * Takes rows in and runs their prompts, in one run. Gives each row with the logits `[logitsAt, vocabulary]` that it
    * asked for. Its first token is the caller's to choose (`begin`), for the rules of a first token are its own.
    */
-  async join(joining: readonly JoiningRow[]): Promise<{ row: BatchRow; logits: Float32Array }[]> {
+  async join(joining: readonly JoiningWindow[]): Promise<{ row: BatchRow; logits: Float32Array }[]> {
     const { vocabulary } = this.#shape;
     const before = this.rows.length;
     const longest = Math.max(...joining.map(({ prompt }) => prompt.length));
@@ -85,8 +62,9 @@ export class RowBatch implements DecoderBatch {
       counts: int32(joining.map(({ prompt }) => prompt.length)),
       at: new Tensor("int32", Int32Array.from(joining.flatMap(({ logitsAt }) => logitsAt)), [joining.length, places]),
     };
+    const heard = await Promise.all(joining.map(crossOf));
     for (const [name, buffer] of this.#cross) {
-      for (const { audio, row } of joining) buffer.append(crossOf(audio).tensors[name].data as Float32Array, row);
+      for (const cross of heard) buffer.append(cross[name].data as Float32Array, 0);
       const from = before * buffer.slotSize;
       feeds[name] = this.#tensor(buffer.values.subarray(from), joining.length, this.#shape.positions);
     }
@@ -119,10 +97,7 @@ export class RowBatch implements DecoderBatch {
 
   /** Sets a row's first token. */
   begin(row: BatchRow, token: number) {
-    const { endOfText, firstTimestamp } = this.#shape.vocabulary;
-    row.last = token;
-    row.done = token === endOfText;
-    if (token >= firstTimestamp) row.latestTimestamp = token;
+    beginRow(row, token, this.#shape.vocabulary);
   }
 
   /**
@@ -171,13 +146,9 @@ export class RowBatch implements DecoderBatch {
 
   /** Lets a row go; the last row takes its place. */
   leave(row: BatchRow) {
-    const last = this.rows.pop();
-    if (!last) throw new SpeechError("internal", "a row left an empty batch");
-    if (last !== row) {
-      last.slot = row.slot;
-      this.rows[row.slot] = last;
-    }
-    for (const buffer of [...this.#cross.values(), ...this.#cache.values()]) buffer.remove(row.slot);
+    const { slot } = row;
+    removeRow(this.rows, row);
+    for (const buffer of [...this.#cross.values(), ...this.#cache.values()]) buffer.remove(slot);
   }
 
   #run(rounds: number, wantsLogits: boolean): Promise<InferenceSession.ReturnType> {
@@ -200,15 +171,6 @@ export class RowBatch implements DecoderBatch {
   }
 
   #states(rows: readonly BatchRow[], rounds: number): Record<string, Tensor> {
-    const { endOfText, size } = this.#shape.vocabulary;
-    // One set of suppressed tokens is the rule; then it is not repeated.
-    const sets = rows.every(({ suppress }) => suppress === rows[0].suppress) ? [rows[0].suppress] : null;
-    const suppress = sets ?? rows.map((row) => row.suppress);
-    const part = (from: number, to: number) => {
-      const values = new Float32Array(suppress.length * (to - from));
-      for (const [i, set] of suppress.entries()) values.set(set.subarray(from, to), i * (to - from));
-      return new Tensor("float32", values, [suppress.length, to - from]);
-    };
     return {
       steps: new Tensor("int64", BigInt64Array.of(BigInt(rounds)), []),
       past: int32(rows.map(({ length }) => Math.min(length, this.#shape.maximumTokens - 1))),
@@ -225,8 +187,7 @@ export class RowBatch implements DecoderBatch {
         rows.map(({ timed }) => timed),
         [rows.length],
       ),
-      suppress_text: part(0, endOfText),
-      suppress_rest: part(endOfText, size),
+      ...suppressTensors(rows, this.#shape.vocabulary),
     };
   }
 
@@ -283,16 +244,6 @@ export class RowBatch implements DecoderBatch {
   }
 }
 
-function crossOf(audio: JoiningWindow["audio"]): CrossTensors {
-  return audio as unknown as CrossTensors;
-}
-
-function newRow({ timed, suppress }: JoiningRow, vocabulary: Vocabulary): BatchRow {
-  // Before the first token the rules take what stands there for a closed pair of timestamps.
-  const none = { last: 0, lastButOne: vocabulary.firstTimestamp, latestTimestamp: 0 };
-  return { slot: 0, length: 0, done: false, timed, suppress, ...none };
-}
-
 /** A row's keys or values `[heads, from, headSize]` as `[heads, to, headSize]`; `length` of them count. */
 function respaced(row: Float32Array, { heads, headSize }: DecoderShape, from: number, to: number, length: number) {
   if (from === to) return row;
@@ -303,5 +254,3 @@ function respaced(row: Float32Array, { heads, headSize }: DecoderShape, from: nu
   }
   return wide;
 }
-
-const int32 = (values: readonly number[]) => new Tensor("int32", Int32Array.from(values), [values.length]);

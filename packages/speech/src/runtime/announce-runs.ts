@@ -49,6 +49,7 @@ type Watched = <Result>(operation: string, run: () => Promise<Result>) => Promis
 
 function announceBatch(batch: DecoderBatch, watched: Watched): DecoderBatch {
   const advance = batch.advance?.bind(batch);
+  const decodeWhole = batch.decodeWhole?.bind(batch);
   return {
     get rows() {
       return batch.rows;
@@ -57,6 +58,7 @@ function announceBatch(batch: DecoderBatch, watched: Watched): DecoderBatch {
     begin: (row, token) => batch.begin(row, token),
     step: () => watched("decode", () => batch.step()),
     ...(advance && { advance: (rounds) => watched("decode", () => advance(rounds)) }),
+    ...(decodeWhole && { decodeWhole: (windows) => watched("decode whole windows", () => decodeWhole(windows)) }),
     leave: (row) => batch.leave(row),
     reorder: (from) => batch.reorder(from),
   };

@@ -1,4 +1,4 @@
-import type { DecoderBatch, DecoderRow, JoiningWindow } from "../sessions/decoder-batch.ts";
+import type { DecoderBatch, DecoderRow, JoiningWindow, WholeText, WholeWindow } from "../sessions/decoder-batch.ts";
 import type { WhisperModel } from "../sessions/whisper-model.ts";
 import type { ChooseToken } from "../whisper/choose-token.ts";
 import { logSumExp } from "../whisper/log-softmax.ts";
@@ -30,6 +30,9 @@ type Running = {
 /** Told of a run that failed, and whose windows were in it. */
 type RunFailed = (error: unknown, tasks: readonly DecodeTask[]) => void;
 
+/** Told before a run of whose it is, and of how many windows. */
+type TellRun = (key: string, rows: number) => void;
+
 /** Tokens that a graph chooses in one run: rows come and go, and a cancelled one ends, at this pace. */
 const ROUNDS = 8;
 
@@ -52,8 +55,11 @@ export class RunningWindows {
     return this.#running.length;
   }
 
-  /** Lets windows into their batches: their prompts are run, and their first tokens chosen. */
-  async join(joining: readonly DecodeTask[]) {
+  /**
+   * Lets windows into their batches: their prompts are run, and their first tokens chosen; where the graph goes all the
+   * way, they are at their end with that run.
+   */
+  async join(joining: readonly DecodeTask[], tell: TellRun) {
     this.#batches.advancing ??= this.#model.newBatch();
     this.#batches.stepping ??= this.#model.newBatch();
     const { advancing, stepping } = this.#batches;
@@ -64,6 +70,12 @@ export class RunningWindows {
     ] as const) {
       if (tasks.length === 0) continue;
       try {
+        if (batch === advancing && batch.decodeWhole) {
+          tell(tasks[0].lane.key, tasks.length);
+          const texts = await batch.decodeWhole(tasks.map(wholeWindow));
+          for (const [i, text] of texts.entries()) tasks[i].resolve(readWhole(text, tasks[i].request));
+          continue;
+        }
         const joined = await batch.join(tasks.map(joiningWindow));
         for (const [i, { row, logits }] of joined.entries()) this.#begin(tasks[i], batch, row, logits);
       } catch (error) {
@@ -72,8 +84,8 @@ export class RunningWindows {
     }
   }
 
-  /** One run of each batch; `tell` hears before of whom it is, and of how many windows. */
-  async advance(tell: (key: string, rows: number) => void) {
+  /** One run of each batch. */
+  async advance(tell: TellRun) {
     const { advancing, stepping } = this.#batches;
     for (const batch of [advancing, stepping]) {
       const running = this.#running.filter((one) => one.batch === batch);
@@ -150,16 +162,10 @@ export class RunningWindows {
 
   /** Adds a token to a row's text; the row leaves where that ends it. */
   #take(running: Running, token: number, logProbability: number) {
-    const { request, resolve } = running.task;
-    const { tokens } = running;
-    running.sumLogprob += logProbability;
-    const ended = token === request.endOfText;
-    if (!ended) tokens.push(token);
-    const looped = !ended && tokens.length % ROUNDS === 0 && request.isLoop?.(tokens) === true;
-    if (!ended && !looped && tokens.length < request.maximumTokens) return;
+    const text = grow(running, token, logProbability, running.task.request);
+    if (!text) return;
     this.#leave(running);
-    const { sumLogprob, noSpeechProbability } = running;
-    resolve({ tokens, sumLogprob, noSpeechProbability, looped });
+    running.task.resolve(text);
   }
 
   #leave(running: Running) {
@@ -168,7 +174,40 @@ export class RunningWindows {
   }
 }
 
+type Text = Omit<RawText, "looped">;
+
+/** Adds a token to a text; what the text is where that ends it. */
+function grow(text: Text, token: number, logProbability: number, request: DecodeRequest): RawText | undefined {
+  const { tokens, noSpeechProbability } = text;
+  text.sumLogprob += logProbability;
+  const ended = token === request.endOfText;
+  if (!ended) tokens.push(token);
+  const looped = !ended && tokens.length % ROUNDS === 0 && request.isLoop?.(tokens) === true;
+  if (!ended && !looped && tokens.length < request.maximumTokens) return undefined;
+  return { tokens, sumLogprob: text.sumLogprob, noSpeechProbability, looped };
+}
+
+/** A text that was decoded to its end, cut where it goes round in circles. */
+function readWhole({ tokens, logProbabilities, noSpeechProbability }: WholeText, request: DecodeRequest): RawText {
+  const text: Text = { tokens: [], sumLogprob: 0, noSpeechProbability };
+  for (const [i, token] of tokens.entries()) {
+    const whole = grow(text, token, logProbabilities[i], request);
+    if (whole) return whole;
+  }
+  return { ...text, looped: false };
+}
+
 const NOTHING = new Float32Array(0);
+
+function wholeWindow(task: DecodeTask): WholeWindow {
+  const { request } = task;
+  const { startPosition, maximumTokens } = request;
+  const { logitsAt: _, ...joining } = joiningWindow(task);
+  // Rules of a first token do not ask for the logits: what they do to zeros is all they do.
+  const first = new Float32Array(joining.suppress.length);
+  for (const rule of request.rules) rule(first, []);
+  return { ...joining, startPosition, maximumTokens, first };
+}
 
 function joiningWindow({ window, request }: DecodeTask): JoiningWindow {
   const { prompt, startPosition, inGraph } = request;

@@ -158,14 +158,16 @@ export class SharedModel {
       joining.push(...this.#decoding.splice(this.#shares.fairest(this.#decoding), 1));
     }
     this.current = joining[0].lane.key;
-    await this.#windows.join(joining);
+    await this.#windows.join(joining, (key, rows) => this.#tell(key, rows));
   }
 
   #advance() {
-    return this.#windows.advance((key, rows) => {
-      this.current = key;
-      this.#told.onRun?.(rows, this.width);
-    });
+    return this.#windows.advance((key, rows) => this.#tell(key, rows));
+  }
+
+  #tell(key: string, rows: number) {
+    this.current = key;
+    this.#told.onRun?.(rows, this.width);
   }
 
   async #search(window: EncodedWindow, request: DecodeRequest, beam: BeamSettings, signal: AbortSignal) {

@@ -13,6 +13,17 @@ export type JoiningWindow = {
   suppress: Float32Array;
 };
 
+/** A window that is decoded from its features to its end in one run. */
+export type WholeWindow = Omit<JoiningWindow, "logitsAt"> & {
+  /** Where in the prompt the text starts. */
+  startPosition: number;
+  /** What is added to the logits `[vocabulary]` of the first token, whose rules are its own. */
+  first: Float32Array;
+  maximumTokens: number;
+};
+/** What was said, the end of text included where it came. */
+export type WholeText = { tokens: number[]; logProbabilities: number[]; noSpeechProbability: number };
+
 /** A row of a batch. */
 export type DecoderRow = {
   /** Its place now; moves when others leave. */
@@ -36,6 +47,8 @@ export interface DecoderBatch {
   step(): Promise<Float32Array>;
   /** Where the graph itself chooses: up to `rounds` most probable tokens for each row by slots, the end of text included. */
   advance?(rounds: number): Promise<{ tokens: number[]; logProbabilities: number[] }[]>;
+  /** Where the graph goes all the way: the texts of windows of which none is in the batch. */
+  decodeWhole?(windows: readonly WholeWindow[]): Promise<WholeText[]>;
   /** Lets a row go; the last row takes its place. */
   leave(row: DecoderRow): void;
   /** Row `i` goes on as `from[i]` did: all rows are of one window. */

@@ -80,18 +80,18 @@ export class ModelWithFallback implements WhisperModel {
       }
     };
     const advance = batch.advance?.bind(batch);
+    const decodeWhole = batch.decodeWhole?.bind(batch);
+    const onNetwork = <Joining extends { audio: EncodedAudio }>(joining: readonly Joining[]) =>
+      Promise.all(joining.map(async (one) => ({ ...one, audio: await audioOn(network, one.audio) })));
     return {
       get rows() {
         return batch.rows;
       },
-      join: (joining) =>
-        run(async () => {
-          const own = joining.map(async (one) => ({ ...one, audio: await audioOn(network, one.audio) }));
-          return batch.join(await Promise.all(own));
-        }),
+      join: (joining) => run(async () => batch.join(await onNetwork(joining))),
       begin: (row, token) => batch.begin(row, token),
       step: () => run(() => batch.step()),
       ...(advance && { advance: (rounds) => run(() => advance(rounds)) }),
+      ...(decodeWhole && { decodeWhole: (windows) => run(async () => decodeWhole(await onNetwork(windows))) }),
       leave: (row) => batch.leave(row),
       reorder: (from) => batch.reorder(from),
     };

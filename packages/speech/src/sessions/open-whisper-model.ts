@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { compileModel } from "../compile/compile-model.ts";
+import { compileModel, type GraphForm } from "../compile/compile-model.ts";
 import { CompiledModel } from "../compile/compiled-model.ts";
 import { judgeInt8 } from "../compile/judge-int8.ts";
 import { hashModelFolder } from "../model/model-info.ts";
@@ -12,7 +12,7 @@ import { findExport } from "./export-files.ts";
 import { OnnxExportModel } from "./onnx-export-model.ts";
 import type { SessionSettings } from "./open-session.ts";
 import type { WhisperModel } from "./whisper-model.ts";
-import { needProvider, providersInOrder } from "./working-provider.ts";
+import { needFastProvider, needProvider, providersInOrder } from "./working-provider.ts";
 
 /** How safetensors become graphs. */
 export type GraphSettings = {
@@ -35,8 +35,8 @@ export type ModelSettings = Omit<SessionSettings, "onProviderRefused"> & {
 export type OpenedModel = { network: WhisperModel; computation: Computation };
 
 /**
- * Opens a model with the first provider that computes here and can take it: on the processor its safetensors, compiled
- * into graphs of our own, or else its ONNX export. Throws `model_unavailable`, `invalid_model`, or `invalid_option` where
+ * Opens a model with the first provider that computes here and can take it: its safetensors, compiled into graphs of our
+ * own for that provider, or else its ONNX export. Throws `model_unavailable`, `invalid_model`, or `invalid_option` where
  * the precision asked for cannot be had.
  */
 export async function openWhisperModel(model: ModelFolder, settings: ModelSettings): Promise<OpenedModel> {
@@ -44,7 +44,9 @@ export async function openWhisperModel(model: ModelFolder, settings: ModelSettin
   const failed: { from: string; reason: string }[] = [];
   for (const provider of providersInOrder(settings.executionProviders)) {
     try {
-      await needProvider(provider);
+      await needProvider(provider, provider !== "cpu" && settings.graphs?.precision === "fp16");
+      // Whoever names a provider gets it, however slow.
+      if (provider === "webgpu" && !settings.executionProviders.includes(provider)) await needFastProvider(provider);
     } catch (error) {
       failure = new SpeechError("invalid_model", `no execution provider works: ${(error as Error).message}`, error);
       failed.push({ from: provider, reason: (error as Error).message });
@@ -62,14 +64,17 @@ export async function openWhisperModel(model: ModelFolder, settings: ModelSettin
   throw failure;
 }
 
+/** How models are compiled for a provider. */
+const FORMS: Readonly<Record<string, GraphForm>> = { cpu: "loop", webgpu: "steps", cuda: "whole" };
+
 async function openOn(provider: string, model: ModelFolder, settings: ModelSettings): Promise<OpenedModel> {
   const { graphs } = settings;
   const asked = graphs?.precision ?? "auto";
   const precision = choosePrecision(provider, asked);
   const exported = await findExport(model.folder, precision);
-  if (graphs && provider === "cpu" && (await hasWeights(model.folder))) {
+  if (graphs && provider in FORMS && (await hasWeights(model.folder))) {
     try {
-      return await openCompiled(model, settings, graphs, precision === "int8");
+      return await openCompiled(provider, model, settings, graphs, precision);
     } catch (error) {
       if (!exported) throw error;
       settings.onOtherwise?.(
@@ -87,20 +92,23 @@ async function openOn(provider: string, model: ModelFolder, settings: ModelSetti
 
 /** Graphs of our own; in 8 bit only where they say what those in 32 bit say. */
 async function openCompiled(
+  provider: string,
   model: ModelFolder,
   settings: ModelSettings,
   { cacheFolder, probe }: GraphSettings,
-  inInt8: boolean,
+  asked: Computation["precision"],
 ): Promise<OpenedModel> {
+  const form = FORMS[provider];
   const heads = alignmentHeads(model);
   const options = { modelHash: await hashModelFolder(model.folder), alignmentHeads: heads, cacheFolder };
-  const sessions = { ...settings, executionProviders: ["cpu"] };
-  const open = async (precision: "fp32" | "int8"): Promise<OpenedModel> => {
-    const files = await compileModel(model, { ...options, precision });
+  const sessions = { ...settings, executionProviders: [provider] };
+  const open = async (precision: Computation["precision"]): Promise<OpenedModel> => {
+    if (precision === "int4") throw new SpeechError("invalid_option", "graphs of 4 bit weights are not made");
+    const files = await compileModel(model, { ...options, precision, form });
     const network = await CompiledModel.open(model, files, heads, sessions);
-    return { network, computation: { provider: "cpu", precision, graphs: "compiled" } };
+    return { network, computation: { provider, precision, graphs: "compiled" } };
   };
-  if (inInt8 && probe !== undefined) {
+  if (asked === "int8" && probe !== undefined) {
     const judgement = await judgeInt8(model, { ...options, probe, sessions });
     if (!judgement.passes) {
       const share = (100 * judgement.agreement).toFixed(1);
@@ -110,7 +118,7 @@ async function openCompiled(
       return open("fp32");
     }
   }
-  return open(inInt8 ? "int8" : "fp32");
+  return open(asked);
 }
 
 async function hasWeights(folder: string): Promise<boolean> {

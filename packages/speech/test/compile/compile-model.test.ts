@@ -7,6 +7,7 @@ import { CompiledModel } from "../../src/compile/compiled-model.ts";
 import { hasSignedProducts } from "../../src/compile/signed-products.ts";
 import { LogMel } from "../../src/features/log-mel.ts";
 import type { ModelFolder } from "../../src/model/read-model-folder.ts";
+import type { EncodedAudio } from "../../src/sessions/whisper-model.ts";
 import { decodeRows } from "./decode-rows.ts";
 import { randomModel } from "./fixture-model.ts";
 
@@ -137,8 +138,11 @@ describe("8 bit weights around 128", () => {
       await CompiledModel.open(model, unsigned, HEADS, CPU),
     ];
     const [right, other] = await Promise.all(networks.map((network) => network.encode(mel(3), 3)));
-    expect(Object.keys(right.tensors)).toHaveLength(4);
-    for (const [name, tensor] of Object.entries(right.tensors)) expect(other.tensors[name].data).toEqual(tensor.data);
+    for (const row of [0, 1, 2]) {
+      const [ours, theirs] = [await right.cross(row), await other.cross(row)];
+      expect(Object.keys(ours)).toHaveLength(4);
+      for (const [name, tensor] of Object.entries(ours)) expect(theirs[name].data).toEqual(tensor.data);
+    }
     for (const network of networks) await network.close();
   });
 
@@ -156,6 +160,46 @@ describe("8 bit weights around 128", () => {
     expect(await hasSignedProducts("arm64", join(folder, "nowhere"))).toBe(true);
     const own = await compileModel(model, settings("int8"));
     expect(own).toEqual(await compile(await hasSignedProducts()));
+  });
+});
+
+describe("a model in unrolled steps", () => {
+  test.each([
+    ["fp32", 1e-4],
+    ["fp16", 0.05],
+  ] as const)("in %s says what the loop says, rows joined, permuted and alone", async (precision, tolerance) => {
+    const loop = await open("fp32");
+    const files = await compileModel(model, { ...settings(precision), form: "steps" });
+    const steps = await CompiledModel.open(model, files, HEADS, CPU);
+    const [heard, own] = [await loop.encode(mel(5), 5), await steps.encode(mel(5), 5)];
+    const prompt = [41, 43, 5, 6, 7];
+    const right = await loop.prefill(heard, [0, 4, 2], [prompt, prompt, prompt], [1, 4]);
+    const begun = await steps.prefill(own, [0, 4, 2], [prompt, prompt, prompt], [1, 4]);
+    const near = (a: ArrayLike<number>, b: ArrayLike<number>) => {
+      expect(a.length).toBe(b.length);
+      for (let i = 0; i < a.length; i++) expect(Math.abs(a[i] - b[i])).toBeLessThan(tolerance);
+    };
+    near(begun.logits, right.logits);
+    for (const token of [3, 9, 44, 50]) {
+      const tokens = [token, token + 1, 2];
+      near(await steps.step(begun.state, tokens), await loop.step(right.state, tokens));
+    }
+    if (precision === "fp16") return;
+    const requests = (audio: EncodedAudio) =>
+      [0, 1, 2, 3, 4].map((row) => ({ audio, row, timed: row % 2 === 0, previous: [3, 5, 7, 9].slice(0, row) }));
+    const limits = { maximumTokens: 20 };
+    const expected = await decodeRows(model, loop, requests(heard), { ...limits, rounds: 8, width: 5 });
+    for (const [rounds, width] of [
+      [8, 5],
+      [3, 2],
+      [5, 1],
+    ]) {
+      expect(await decodeRows(model, steps, requests(own), { ...limits, rounds, width })).toEqual(expected);
+    }
+    const reversed = await decodeRows(model, steps, requests(own).toReversed(), { ...limits, rounds: 6, width: 3 });
+    expect(reversed.toReversed()).toEqual(expected);
+    own.release();
+    for (const network of [loop, steps]) await network.close();
   });
 });
 

@@ -1,5 +1,5 @@
+import type { BatchRow } from "../../src/compile/batch-row.ts";
 import type { CompiledModel } from "../../src/compile/compiled-model.ts";
-import type { BatchRow } from "../../src/compile/row-batch.ts";
 import type { ModelFolder } from "../../src/model/read-model-folder.ts";
 import type { EncodedAudio } from "../../src/sessions/whisper-model.ts";
 import { indexOfMaximum } from "../../src/whisper/log-softmax.ts";

@@ -1,0 +1,88 @@
+import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
+import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
+import type { NetworkWeights } from "./network-weights.ts";
+import { type Arithmetic, bytes, type Linear, type Projections } from "./projection.ts";
+
+export type DecoderLayersOptions = {
+  /** The residual stream `[rows, new, width]` that the first layer gets. */
+  stream: string;
+  /** Ids below it are text: where the matrix to logits is cut in two. */
+  cut: number;
+  /** A layer's self-attention: of query, key and value in one `[rows, new, 3 * width]`, what was seen `[rows, new, width]`. */
+  attend: (joined: string, layer: number) => string;
+  /** A layer's keys and values of the audio, by head. */
+  cross: (layer: number) => readonly [key: string, value: string];
+};
+
+/** All layers of the decoder: the hidden states `[rows, new, width]` that meet `toLogits`, the matrices of text and rest. */
+export function decoderLayers(
+  g: GraphBuilder,
+  weights: NetworkWeights,
+  multiply: Projections,
+  { stream: first, cut, attend, cross }: DecoderLayersOptions,
+): { normed: string; toLogits: Linear[] } {
+  const { decoder_layers: count, decoder_attention_heads: heads } = weights.config;
+  const toLogits = weights.logits(cut);
+  let stream = first;
+  let layer = weights.decoderLayer(0);
+  let normed = normalize(g, stream, layer.selfNorm);
+  for (let i = 0; i < count; i++) {
+    const joined = multiply.apply(normed, joinedProjection(`decoder.layers.${i}.self_attn.qkv`, layer.self));
+    const seen = multiply.multiply(attend(joined, i), layer.self.out);
+    ({ normed, stream } = addAndNormalize(g, seen, stream, layer.crossNorm));
+
+    const query = multiply.apply(normed, layer.crossQuery);
+    const looked = g.op("MultiHeadAttention", [query, ...cross(i)], {
+      domain: MICROSOFT,
+      attributes: { num_heads: { int: heads } },
+    });
+    ({ normed, stream } = addAndNormalize(g, multiply.multiply(looked, layer.crossOut), stream, layer.finalNorm));
+    const fed = feedForward(g, multiply, normed, layer.up, layer.down);
+    if (i + 1 < count) layer = weights.decoderLayer(i + 1);
+    const next = i + 1 < count ? layer.selfNorm : toLogits.norm;
+    ({ normed, stream } = addAndNormalize(g, fed, stream, next));
+  }
+  return { normed, toLogits: toLogits.linears };
+}
+
+/** Token and position embeddings `[rows, new, width]`. */
+export function embed(
+  g: GraphBuilder,
+  weights: NetworkWeights,
+  ids: string,
+  positions: string,
+  arithmetic: Arithmetic,
+) {
+  const { vocab_size, max_target_positions, d_model: width } = weights.config;
+  const tokens = weights.tensor("decoder.embed_tokens.weight", vocab_size, width);
+  const places = weights.tensor("decoder.embed_positions.weight", max_target_positions, width);
+  const place = g.weight("decoder.embed_positions", "float32", [max_target_positions, width], () => bytes(places));
+  let token: string;
+  if (arithmetic === "fp32") {
+    const table = g.weight("decoder.embed_tokens", "float32", [vocab_size, width], () => bytes(tokens));
+    token = g.op("Gather", [table, ids]);
+  } else {
+    const halves = () => bytes(new Float16Array(tokens));
+    const table = g.weight("decoder.embed_tokens.fp16", "float16", [vocab_size, width], halves);
+    token = g.op("Cast", [g.op("Gather", [table, ids])], { attributes: { to: { int: TYPES.float32 } } });
+  }
+  return g.op("Add", [token, g.op("Gather", [place, positions])]);
+}
+
+/** Query, key and value as one matrix. */
+export function joinedProjection(
+  name: string,
+  { query, key, value }: Record<"query" | "key" | "value", Linear>,
+): Linear {
+  const parts = [query, key, value];
+  const outputs = parts.reduce((sum, part) => sum + part.outputs, 0);
+  const weights = new Float32Array(outputs * query.inputs);
+  const bias = new Float32Array(outputs);
+  let row = 0;
+  for (const part of parts) {
+    weights.set(part.weights, row * query.inputs);
+    if (part.bias) bias.set(part.bias, row);
+    row += part.outputs;
+  }
+  return { name, weights, bias, inputs: query.inputs, outputs };
+}
