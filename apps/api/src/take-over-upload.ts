@@ -4,6 +4,12 @@ import { RequestError, uuidV7 } from "@scribe/domain";
 import { SNIFF_BYTES, sniffMedia } from "@scribe/media";
 import { type BlobStat, type BlobStore, StorageError } from "@scribe/storage";
 
+export interface TakenOver {
+  key: string;
+  contentType: string;
+  sha256: string | undefined;
+}
+
 /**
  * Copies what was sent to a key that no client ever had. Only what was looked at is copied, by its etag: whoever holds
  * the address could change the bytes at any moment before. For the same reason the hash is that of the copy, and there is
@@ -16,7 +22,7 @@ export async function takeOverUpload(
   storage: BlobStore,
   upload: Pick<UploadRow, "tenantId" | "storageKey" | "sizeBytes">,
   signal: AbortSignal,
-): Promise<{ key: string; contentType: string; sha256: string | undefined }> {
+): Promise<TakenOver> {
   const seen = await storage.stat(upload.storageKey, { signal });
   if (!seen) throw new RequestError("conflict", "The bytes of this upload have not come yet.");
   if (seen.bytes !== upload.sizeBytes) {

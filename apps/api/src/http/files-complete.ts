@@ -1,9 +1,9 @@
-import { tenantUploads } from "@scribe/database";
+import { tenantUploads, type UploadRow } from "@scribe/database";
 import { isUuid, RequestError } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
 import { answerSchema, requestSchema } from "../openapi/schemas.ts";
-import { takeOverUpload } from "../take-over-upload.ts";
+import { type TakenOver, takeOverUpload } from "../take-over-upload.ts";
 import { goneSignal } from "../when-closed.ts";
 import { notFound } from "./middleware/render-problem.ts";
 import { sendJson } from "./send-json.ts";
@@ -44,14 +44,8 @@ export const completeFile = defineRoute({
       if (!isUuid(id)) throw notFound("upload");
       const uploads = tenantUploads(db, caller.tenantId);
       const waiting = await uploads.getPresigned(id);
-      if (waiting) {
-        const taken = await takeOverUpload(storage, waiting, goneSignal(response)).catch(async (error) => {
-          if (error instanceof RequestError && error.code === "unsupported_media") {
-            await uploads.discard(id);
-            await storage.remove(waiting.storageKey);
-          }
-          throw error;
-        });
+      const taken = waiting && (await takeOver(waiting, goneSignal(response)));
+      if (waiting && taken) {
         const stored = await uploads.markStored(id, {
           storageKey: taken.key,
           contentType: taken.contentType,
@@ -70,5 +64,20 @@ export const completeFile = defineRoute({
         content_type: upload.contentType,
         expires_at: upload.expiresAt.toISOString(),
       });
+
+      /** Null where another request has taken it over by now. */
+      async function takeOver(upload: UploadRow, signal: AbortSignal): Promise<TakenOver | null> {
+        try {
+          return await takeOverUpload(storage, upload, signal);
+        } catch (error) {
+          if (!(error instanceof RequestError)) throw error;
+          if (error.code === "conflict" && (await uploads.getStored(id))) return null;
+          if (error.code === "unsupported_media") {
+            await uploads.discard(id);
+            await storage.remove(upload.storageKey);
+          }
+          throw error;
+        }
+      }
     },
 });
