@@ -3,8 +3,10 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { tenantJobs } from "@scribe/database";
+import { RequestError, uuidV7 } from "@scribe/domain";
 import { waitFor } from "@scribe/testing";
 import { acceptedSchema } from "../src/http/accepted-view.ts";
+import { submitAudio } from "../src/http/submit-job.ts";
 import { expectProblem, paths } from "./expect-problem.ts";
 import { startTestApi, type TestApi } from "./start-test-api.ts";
 import { beginUpload, formBody, postForm, wav, wavPart } from "./uploads.ts";
@@ -255,6 +257,19 @@ describe("an upload with an Idempotency-Key", () => {
     first.sending.destroy();
     await first.answer.catch(() => undefined);
   });
+});
+
+test("a store that removes nothing changes no answer", async () => {
+  const store = { remove: () => Promise.reject(new Error("The store is away.")) };
+  const told: unknown[] = [];
+  const parts = { db: api.db, storage: store, log: { warn: (line: unknown) => told.push(line) } };
+  const audio = { id: uuidV7(), key: "audio/x", bytes: 1, sha256: "0", media: { container: "wav", contentType: "x" } };
+  const mismatch = new RequestError("idempotency_mismatch", "Another input.");
+  const refusing = submitAudio(parts as never, { tenantId: uuidV7() } as never, audio as never, () =>
+    Promise.reject(mismatch),
+  );
+  await expect(refusing).rejects.toBe(mismatch);
+  expect(told).toHaveLength(1);
 });
 
 test("the audio of a job is gone with the job", async () => {

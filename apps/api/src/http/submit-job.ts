@@ -56,7 +56,8 @@ export async function submitAudio<T>(
         .get(id)
         .catch(() => UNKNOWN)) === null
     ) {
-      await api.storage.remove(key);
+      // Retention finds it, too; what the caller is told of is the request.
+      await api.storage.remove(key).catch((error) => api.log.warn({ err: error, key }, "audio was not removed"));
     }
   }
 }
