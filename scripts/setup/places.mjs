@@ -8,3 +8,6 @@ export const state = join(root, ".scribe");
 
 /** Node and pnpm, where the machine's own do not do. */
 export const toolchain = join(state, "toolchain");
+
+/** What Node keeps of the modules that it has compiled. */
+export const compileCache = join(state, "compile-cache");

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { homedir, constants as systemConstants } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { root, state } from "./places.mjs";
+import { compileCache, root, state } from "./places.mjs";
 import { Complaint } from "./say.mjs";
 
 /**
@@ -14,8 +14,13 @@ export function runProgram(node, { file, args, nodeArgs = [], dotEnv = false }) 
   const envFile = dotEnv ? [`--env-file-if-exists=${join(root, ".env")}`] : [];
   const child = spawn(node, [...nodeArgs, ...envFile, file, ...args], {
     cwd: root,
-    // What the task starts finds the same Node by name.
-    env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ""}` },
+    env: {
+      // Sources without their types, and compiled, are kept: a worker starts in half the processor time.
+      NODE_COMPILE_CACHE: compileCache,
+      ...process.env,
+      // What the task starts finds the same Node by name.
+      PATH: `${dirname(node)}:${process.env.PATH ?? ""}`,
+    },
     stdio: "inherit",
   });
   const passOn = (signal) => {

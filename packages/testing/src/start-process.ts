@@ -25,17 +25,17 @@ export type RunningProcess = {
 
 /**
  * Starts `entry` (a .ts or .mjs file) under this Node, in a process group of its own that ends with us. The environment
- * is `env` and what every program needs (PATH, HOME, TMPDIR), nothing else of ours.
+ * is `env` and what every program needs (PATH, HOME, TMPDIR, Node's cache of compiled modules), nothing else of ours.
  */
 export function startProcess(
   entry: string,
   env: Record<string, string | undefined> = {},
   options: { args?: string[]; nodeArgs?: string[]; cwd?: string } = {},
 ): RunningProcess {
-  const { PATH, HOME, TMPDIR } = process.env;
+  const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), entry, ...(options.args ?? [])], {
     cwd: options.cwd,
-    env: { PATH, HOME, TMPDIR, ...env },
+    env: { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...env },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
