@@ -301,7 +301,6 @@ function openEngines({ speech, http, data }: Config, log: Logger, registry: Regi
     bundledDir,
     offered: [speech.SCRIBE_MODEL, ...speech.SCRIBE_MODELS],
     names: speech.SCRIBE_MODEL_NAMES,
-    files: filesFor(speech.EXECUTION_PROVIDERS),
   };
   needOffered(places);
   const models = createModelFinder(places, hub, log);
@@ -319,10 +318,6 @@ function openEngines({ speech, http, data }: Config, log: Logger, registry: Regi
   if (http.SCRIBE_ENABLE_SYNTHETIC) engines.set("synthetic", { engine: createSyntheticEngine(), secondsWithoutAudio });
   return engines;
 }
-
-/** GPUs run a model's export; graphs of our own are for the processor. */
-const filesFor = ([first]: readonly string[]) =>
-  first === "cuda" || first === "webgpu" ? { prefer: "onnx" as const } : {};
 
 const providersInOrder = ({ speech }: Pick<Config, "speech">): string[] =>
   speech.EXECUTION_PROVIDERS.flatMap((name) => (name === "auto" ? ["cuda", "webgpu", "cpu"] : [name]));

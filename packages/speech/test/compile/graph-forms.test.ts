@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import proto from "onnx-proto";
 import { type CompileOptions, compileModel, type GraphForm, type Precision } from "../../src/compile/compile-model.ts";
 import { CompiledModel } from "../../src/compile/compiled-model.ts";
 import { type ModelFolder, readModelFolder } from "../../src/model/read-model-folder.ts";
@@ -126,6 +127,38 @@ describe("a small model", () => {
     for (const form of ["steps", "whole"] as const) await expect(open(model, form, "int8")).rejects.toThrow("8 bit");
   });
 });
+
+/** Operators that onnxruntime has a CUDA kernel of at version 18, for the types that the graphs give them. */
+const ON_CUDA: Record<string, readonly string[]> = {
+  "": [
+    ...["Add", "Cast", "Concat", "Conv", "Div", "Equal", "Exp", "Gather", "Greater", "GreaterOrEqual", "Identity"],
+    ...["LayerNormalization", "Less", "Log", "Loop", "MatMul", "Mul", "Not", "Pad", "ReduceMax", "ReduceMin"],
+    ...["ReduceSum", "Reshape", "Softmax", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where"],
+  ],
+  "com.microsoft": ["BiasGelu", "Gelu", "MultiHeadAttention", "SkipLayerNormalization"],
+};
+
+test.each<Precision>(["fp32", "fp16"])(
+  "the graph for CUDA in %s has no node that would fall back",
+  async (precision) => {
+    const model = randomModel(folder);
+    const files = await compileModel(model, {
+      modelHash: "hash",
+      precision,
+      form: "whole",
+      alignmentHeads: [],
+      cacheFolder: folder,
+    });
+    const { graph, opsetImport } = proto.onnx.ModelProto.decode(readFileSync(files.whole));
+    expect(Number(opsetImport?.find(({ domain }) => domain === "")?.version)).toBe(18);
+    const nodesOf = (of: proto.onnx.IGraphProto): proto.onnx.INodeProto[] =>
+      (of.node ?? []).flatMap((node) => [node, ...(node.attribute ?? []).flatMap(({ g }) => (g ? nodesOf(g) : []))]);
+    const nodes = nodesOf(graph ?? {});
+    expect(nodes.length).toBeGreaterThan(200);
+    const others = nodes.filter(({ opType, domain }) => !ON_CUDA[domain ?? ""]?.includes(opType ?? ""));
+    expect(others.map(({ opType, domain }) => `${domain} ${opType}`)).toEqual([]);
+  },
+);
 
 describe("the bundled model", () => {
   /** Pieces of speech that begin at different places, as features. */

@@ -1,0 +1,115 @@
+// Started by a test, in a process of its own: a driver of Vulkan is chosen by the environment a process begins with.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InferenceSession } from "onnxruntime-node";
+import { compileModel } from "../../src/compile/compile-model.ts";
+import { CompiledModel } from "../../src/compile/compiled-model.ts";
+import { SharedModel } from "../../src/runtime/shared-model.ts";
+import { needFastProvider, needProvider } from "../../src/sessions/working-provider.ts";
+import { randomModel } from "../compile/fixture-model.ts";
+import { hearAll, melsOf, requestOf } from "../compile/hear-windows.ts";
+
+/** What another provider than the processor computes with a small model in unrolled steps, next to what that does. */
+export type Comparison = {
+  /** Largest differences. */
+  logits: number;
+  step: number;
+  alignment: number;
+  sameTexts: boolean;
+  texts: number[][];
+  /** By graph, the providers that ran its nodes, and how many runs of nodes each did. */
+  ran: Record<string, Record<string, number>>;
+  /** Why `auto` would not take it; empty: it would. */
+  tooSlow: string;
+};
+
+const HEADS = [[1, 0]] as const;
+const folder = mkdtempSync(join(tmpdir(), "webgpu-"));
+process.chdir(folder);
+
+const sessions: InferenceSession[] = [];
+const create = InferenceSession.create;
+/** Sessions opened from now on write down what runs where. */
+function profile() {
+  InferenceSession.create = (async (path: unknown, options: InferenceSession.SessionOptions) => {
+    const graph = String(path).split("/").at(-1)?.replace(".onnx", "");
+    const session = await create.call(InferenceSession, path as Uint8Array, {
+      ...options,
+      enableProfiling: true,
+      profileFilePrefix: join(folder, `profile-${graph}-`),
+    });
+    sessions.push(session);
+    return session;
+  }) as typeof create;
+}
+
+function readProfiles(): Comparison["ran"] {
+  for (const session of sessions) session.endProfiling();
+  const ran: Comparison["ran"] = {};
+  for (const name of readdirSync(folder).filter((file) => file.startsWith("profile-"))) {
+    const events: { cat: string; args?: { provider?: string } }[] = JSON.parse(readFileSync(name, "utf8"));
+    const counts: Record<string, number> = {};
+    for (const { cat, args } of events) {
+      if (cat === "Node" && args?.provider) counts[args.provider] = (counts[args.provider] ?? 0) + 1;
+    }
+    ran[name.split("-")[1]] = counts;
+  }
+  return ran;
+}
+
+const difference = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Math.max(Math.abs(a.length - b.length), ...Array.from(a, (value, i) => Math.abs(value - b[i])));
+
+async function compute(network: CompiledModel, mels: readonly Float32Array[], shared: SharedModel) {
+  const [mel] = mels;
+  const audio = await network.encode(Float32Array.from([...mel, ...mels[1]]), 2);
+  const prompts = [
+    [41, 43, 5],
+    [41, 43, 7],
+  ];
+  const { state, logits } = await network.prefill(audio, [0, 1], prompts, [2]);
+  const step = await network.step(state, [3, 4]);
+  const { weights } = await network.align(audio, 1, [41, 43, 1, 2, 40], HEADS, 40);
+  audio.release();
+  const texts = await hearAll(model, shared, mels);
+  const lane = shared.lane("search");
+  const { signal } = new AbortController();
+  const window = await lane.encode(async () => mel, signal);
+  const beam = { beams: 3, patience: 1, lengthPenalty: null };
+  texts.push(await lane.search(window, requestOf(model), beam, signal));
+  window.release();
+  return { logits, step: step.slice(), weights, texts: texts.map(({ tokens }) => tokens) };
+}
+
+const model = randomModel(folder);
+const options = { modelHash: "hash", precision: "fp32", form: "steps", alignmentHeads: HEADS } as const;
+const files = await compileModel(model, { ...options, cacheFolder: join(folder, "cache") });
+const open = (provider: string) =>
+  CompiledModel.open(model, files, HEADS, { executionProviders: [provider], intraOpThreads: 1 });
+
+const provider = process.argv[2];
+await needProvider(provider);
+const tooSlow = await needFastProvider(provider).then(
+  () => "",
+  (error: Error) => error.message,
+);
+const mels = melsOf(5);
+const processor = await open("cpu");
+profile();
+const device = await open(provider);
+const right = await compute(processor, mels, new SharedModel(processor));
+const own = await compute(device, mels, new SharedModel(device));
+const comparison: Comparison = {
+  logits: difference(right.logits, own.logits),
+  step: difference(right.step, own.step),
+  alignment: difference(right.weights, own.weights),
+  sameTexts: JSON.stringify(right.texts) === JSON.stringify(own.texts),
+  texts: own.texts,
+  ran: readProfiles(),
+  tooSlow,
+};
+await device.close();
+await processor.close();
+rmSync(folder, { recursive: true });
+process.stdout.write(`\n${JSON.stringify(comparison)}\n`);
