@@ -36,6 +36,17 @@ export async function registered(api: TestApi, over: object = {}): Promise<Grant
   return (await response.json()) as Grant;
 }
 
+export const logIn = (api: TestApi, email: string, password = PASSWORD, over: object = {}) =>
+  post(api, "/api/v1/auth/login", { email, password, ...over });
+
+export const refresh = (api: TestApi, refresh_token: string, over: object = {}) =>
+  post(api, "/api/v1/auth/refresh", { refresh_token, ...over });
+
+export const grantOf = async (response: Promise<Response>) => (await (await response).json()) as Grant;
+
+/** The status of being told who one is. */
+export const me = (api: TestApi, token: string) => statusOf(api, "/api/v1/auth/me", token);
+
 /** Somebody with a role in the tenant of `owner`. */
 export async function memberOf(api: TestApi, owner: Grant, role: Role): Promise<Grant> {
   const email = newEmail();

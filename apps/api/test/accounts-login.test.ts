@@ -4,12 +4,14 @@ import {
   auditOf,
   forgetTries,
   type Grant,
+  logIn,
+  me,
   newEmail,
   PASSWORD,
   post,
+  refresh,
   registered,
   startAccounts,
-  statusOf,
 } from "./accounts-bench.ts";
 import { expectProblem } from "./expect-problem.ts";
 import type { TestApi } from "./start-test-api.ts";
@@ -21,20 +23,14 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 beforeEach(() => forgetTries(api));
 
-const logIn = (email: string, password = PASSWORD, over: object = {}) =>
-  post(api, "/api/v1/auth/login", { email, password, ...over });
-const refresh = (refresh_token: string, over: object = {}) =>
-  post(api, "/api/v1/auth/refresh", { refresh_token, ...over });
-const me = (token: string) => statusOf(api, "/api/v1/auth/me", token);
-
 describe("logging in", () => {
   test("gives tokens of a new session", async () => {
     const { user, tenant } = await registered(api);
-    const response = await logIn(` ${user.email.toUpperCase()}`);
+    const response = await logIn(api, ` ${user.email.toUpperCase()}`);
     expect(response.status).toBe(200);
     const grant = (await response.json()) as Grant;
     expect(grant).toMatchObject({ user: { id: user.id }, tenant: { id: tenant.id, role: "owner" } });
-    expect(await me(grant.access_token)).toBe(200);
+    expect(await me(api, grant.access_token)).toBe(200);
     expect(await auditOf(api, "login.succeeded")).toContainEqual(expect.objectContaining({ target: user.id }));
   });
 
@@ -42,7 +38,7 @@ describe("logging in", () => {
     const { user } = await registered(api);
     const answers = await Promise.all(
       [user.email, newEmail()].map(async (email) => {
-        const response = await logIn(email, "wrong horse battery");
+        const response = await logIn(api, email, "wrong horse battery");
         const headers = [...response.headers].filter(([name]) => !/^(date|ratelimit|x-request-id)$/.test(name));
         const { request_id: _, ...problem } = (await response.json()) as Record<string, unknown>;
         return { status: response.status, headers, problem };
@@ -60,7 +56,7 @@ describe("logging in", () => {
       await forgetTries(api);
       const which = at % 2 === 0 ? "known" : "unknown";
       const startedAt = performance.now();
-      await (await logIn(which === "known" ? user.email : newEmail(), "wrong horse battery")).arrayBuffer();
+      await (await logIn(api, which === "known" ? user.email : newEmail(), "wrong horse battery")).arrayBuffer();
       times[which].push(performance.now() - startedAt);
     }
     // The quickest of each: what else the machine does only ever adds. Without hashing it would be a tenth.
@@ -72,7 +68,7 @@ describe("logging in", () => {
   test("the right password of a disabled user is a wrong one", async () => {
     const { user } = await registered(api);
     await api.db.pool.query("UPDATE users SET disabled_at = now() WHERE id = $1", [user.id]);
-    await expectProblem(await logIn(user.email), 401, "unauthorized");
+    await expectProblem(await logIn(api, user.email), 401, "unauthorized");
   });
 
   test("a hash of another cost is made anew", async () => {
@@ -80,23 +76,23 @@ describe("logging in", () => {
     // Of "password", by the reference implementation, at another cost.
     const old = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
     await api.db.pool.query("UPDATE users SET password_hash = $2 WHERE id = $1", [user.id, old]);
-    expect((await logIn(user.email, "password")).status).toBe(200);
+    expect((await logIn(api, user.email, "password")).status).toBe(200);
     const { rows } = await api.db.pool.query("SELECT password_hash FROM users WHERE id = $1", [user.id]);
     expect(rows[0].password_hash).toContain("m=19456,t=2,p=1");
-    expect((await logIn(user.email, "password")).status).toBe(200);
+    expect((await logIn(api, user.email, "password")).status).toBe(200);
   });
 
   test("for a tenant that one does not belong to is 404, as for one that nobody has", async () => {
     const [one, other] = [await registered(api), await registered(api)];
     for (const tenant_id of [other.tenant.id, uuidV7()]) {
-      await expectProblem(await logIn(one.user.email, PASSWORD, { tenant_id }), 404, "not_found");
+      await expectProblem(await logIn(api, one.user.email, PASSWORD, { tenant_id }), 404, "not_found");
     }
   });
 
   test("where no tenant is left that is open is 403", async () => {
     const { user, tenant } = await registered(api);
     await api.db.pool.query("UPDATE tenants SET disabled_at = now() WHERE id = $1", [tenant.id]);
-    await expectProblem(await logIn(user.email), 403, "forbidden");
+    await expectProblem(await logIn(api, user.email), 403, "forbidden");
   });
 
   test.each<[string, object]>([
@@ -115,7 +111,7 @@ describe("logging in", () => {
 describe("an account is locked", () => {
   const tryWrongly = async (email: string, times: number) => {
     const statuses: number[] = [];
-    for (let at = 0; at < times; at++) statuses.push((await logIn(email, "wrong horse battery")).status);
+    for (let at = 0; at < times; at++) statuses.push((await logIn(api, email, "wrong horse battery")).status);
     return statuses;
   };
 
@@ -124,7 +120,7 @@ describe("an account is locked", () => {
     async (which) => {
       const email = which === "known" ? (await registered(api)).user.email : newEmail();
       expect(await tryWrongly(email, 6)).toEqual([401, 401, 401, 401, 401, 429]);
-      const locked = await logIn(email);
+      const locked = await logIn(api, email);
       const problem = await expectProblem(locked, 429, "rate_limited");
       expect(problem.detail).toBe("Too many tries to log in have failed; wait a little.");
       expect(Number(locked.headers.get("retry-after"))).toBeGreaterThan(20);
@@ -141,18 +137,18 @@ describe("an account is locked", () => {
     const passTime = () => api.db.pool.query("UPDATE login_attempts SET locked_until = now() - interval '1 s'");
     await passTime();
     expect(await tryWrongly(user.email, 2)).toEqual([401, 429]);
-    const again = Number((await logIn(user.email)).headers.get("retry-after"));
+    const again = Number((await logIn(api, user.email)).headers.get("retry-after"));
     expect(again).toBeGreaterThan(50);
     expect(again).toBeLessThanOrEqual(60);
     await passTime();
-    expect((await logIn(user.email)).status).toBe(200);
+    expect((await logIn(api, user.email)).status).toBe(200);
     expect(await tryWrongly(user.email, 4)).toEqual([401, 401, 401, 401]);
-    expect((await logIn(user.email)).status).toBe(200);
+    expect((await logIn(api, user.email)).status).toBe(200);
   });
 
   test("by tries at the same moment as by tries one after another", async () => {
     const { user } = await registered(api);
-    const statuses = await Promise.all(Array.from({ length: 15 }, () => logIn(user.email, "wrong horse battery")));
+    const statuses = await Promise.all(Array.from({ length: 15 }, () => logIn(api, user.email, "wrong horse battery")));
     const seen = statuses.map(({ status }) => status);
     expect(seen.filter((status) => status === 401)).toHaveLength(5);
     // 503: a busy machine's store of counts was late, before anything was tried.
@@ -162,14 +158,14 @@ describe("an account is locked", () => {
   test("but its open sessions are not", async () => {
     const grant = await registered(api);
     await tryWrongly(grant.user.email, 6);
-    expect(await me(grant.access_token)).toBe(200);
-    expect((await refresh(grant.refresh_token)).status).toBe(200);
+    expect(await me(api, grant.access_token)).toBe(200);
+    expect((await refresh(api, grant.refresh_token)).status).toBe(200);
   });
 
   test("and so is an address that tries twenty accounts", async () => {
     const { user } = await registered(api);
-    for (let at = 0; at < 20; at++) expect((await logIn(newEmail(), "wrong horse battery")).status).toBe(401);
-    await expectProblem(await logIn(user.email), 429, "rate_limited");
+    for (let at = 0; at < 20; at++) expect((await logIn(api, newEmail(), "wrong horse battery")).status).toBe(401);
+    await expectProblem(await logIn(api, user.email), 429, "rate_limited");
     expect((await auditOf(api, "login.locked")).at(-1)).toMatchObject({ detail: { what: "address" } });
   });
 });

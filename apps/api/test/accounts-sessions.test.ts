@@ -3,9 +3,11 @@ import { uuidV7 } from "@scribe/domain";
 import {
   auditOf,
   forgetTries,
-  type Grant,
-  PASSWORD,
+  grantOf,
+  logIn,
+  me,
   post,
+  refresh,
   registered,
   resign,
   startAccounts,
@@ -21,46 +23,39 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 beforeEach(() => forgetTries(api));
 
-const logIn = (email: string, password = PASSWORD, over: object = {}) =>
-  post(api, "/api/v1/auth/login", { email, password, ...over });
-const refresh = (refresh_token: string, over: object = {}) =>
-  post(api, "/api/v1/auth/refresh", { refresh_token, ...over });
-const grantOf = async (response: Promise<Response>) => (await (await response).json()) as Grant;
-const me = (token: string) => statusOf(api, "/api/v1/auth/me", token);
-
 describe("a refresh token", () => {
   test("is traded once, for tokens of the same session", async () => {
     const first = await registered(api);
-    const second = await grantOf(refresh(first.refresh_token));
+    const second = await grantOf(refresh(api, first.refresh_token));
     expect(second.refresh_token).not.toBe(first.refresh_token);
     expect(second).toMatchObject({ user: first.user, tenant: first.tenant });
-    expect(await me(second.access_token)).toBe(200);
-    const third = await grantOf(refresh(second.refresh_token));
-    expect(await me(third.access_token)).toBe(200);
+    expect(await me(api, second.access_token)).toBe(200);
+    const third = await grantOf(refresh(api, second.refresh_token));
+    expect(await me(api, third.access_token)).toBe(200);
   });
 
   test("that is shown again ends its session, with the tokens of thief and victim, at once", async () => {
     const stolen = await registered(api);
-    const elsewhere = await grantOf(logIn(stolen.user.email));
-    const next = await grantOf(refresh(stolen.refresh_token));
-    await expectProblem(await refresh(stolen.refresh_token), 401, "unauthorized");
-    await expectProblem(await refresh(next.refresh_token), 401, "unauthorized");
-    expect([await me(stolen.access_token), await me(next.access_token)]).toEqual([401, 401]);
+    const elsewhere = await grantOf(logIn(api, stolen.user.email));
+    const next = await grantOf(refresh(api, stolen.refresh_token));
+    await expectProblem(await refresh(api, stolen.refresh_token), 401, "unauthorized");
+    await expectProblem(await refresh(api, next.refresh_token), 401, "unauthorized");
+    expect([await me(api, stolen.access_token), await me(api, next.access_token)]).toEqual([401, 401]);
     expect(await auditOf(api, "session.reused")).toContainEqual(
       expect.objectContaining({ actor: `user:${stolen.user.id}` }),
     );
     // Another log-in of the same user is another family.
-    expect(await me(elsewhere.access_token)).toBe(200);
+    expect(await me(api, elsewhere.access_token)).toBe(200);
   });
 
   test("shown ten times at the same moment has one successor, which works", async () => {
     const { refresh_token } = await registered(api);
-    const grants = await Promise.all(Array.from({ length: 10 }, () => grantOf(refresh(refresh_token))));
+    const grants = await Promise.all(Array.from({ length: 10 }, () => grantOf(refresh(api, refresh_token))));
     const successors = new Set(grants.map((grant) => grant.refresh_token));
     expect(successors.size).toBe(1);
-    for (const { access_token } of grants) expect(await me(access_token)).toBe(200);
+    for (const { access_token } of grants) expect(await me(api, access_token)).toBe(200);
     const [successor] = successors;
-    expect((await refresh(successor!)).status).toBe(200);
+    expect((await refresh(api, successor!)).status).toBe(200);
   });
 
   test.each([
@@ -81,36 +76,36 @@ describe("a refresh token", () => {
       "UPDATE refresh_tokens SET expires_at = now() - interval '1 s' WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1)",
       [grant.user.id],
     );
-    await expectProblem(await refresh(grant.refresh_token), 401, "unauthorized");
-    expect(await me(grant.access_token)).toBe(200);
+    await expectProblem(await refresh(api, grant.refresh_token), 401, "unauthorized");
+    expect(await me(api, grant.access_token)).toBe(200);
   });
 
   test("of a disabled user, or for a disabled tenant, is refused at once", async () => {
     const [one, other] = [await registered(api), await registered(api)];
     await api.db.pool.query("UPDATE users SET disabled_at = now() WHERE id = $1", [one.user.id]);
     await api.db.pool.query("UPDATE tenants SET disabled_at = now() WHERE id = $1", [other.tenant.id]);
-    await expectProblem(await refresh(one.refresh_token), 401, "unauthorized");
-    await expectProblem(await refresh(other.refresh_token), 403, "forbidden");
-    expect([await me(one.access_token), await me(other.access_token)]).toEqual([401, 401]);
+    await expectProblem(await refresh(api, one.refresh_token), 401, "unauthorized");
+    await expectProblem(await refresh(api, other.refresh_token), 403, "forbidden");
+    expect([await me(api, one.access_token), await me(api, other.access_token)]).toEqual([401, 401]);
   });
 });
 
 describe("logging out", () => {
   test("ends the session's tokens at once, and no other session", async () => {
     const one = await registered(api);
-    const other = await grantOf(logIn(one.user.email));
+    const other = await grantOf(logIn(api, one.user.email));
     const response = await post(api, "/api/v1/auth/logout", { refresh_token: one.refresh_token });
     expect(response.status).toBe(204);
-    expect([await me(one.access_token), await me(other.access_token)]).toEqual([401, 200]);
-    await expectProblem(await refresh(one.refresh_token), 401, "unauthorized");
+    expect([await me(api, one.access_token), await me(api, other.access_token)]).toEqual([401, 200]);
+    await expectProblem(await refresh(api, one.refresh_token), 401, "unauthorized");
     expect(await auditOf(api, "logout")).toContainEqual(expect.objectContaining({ actor: `user:${one.user.id}` }));
   });
 
   test("everywhere ends all of them", async () => {
     const one = await registered(api);
-    const other = await grantOf(logIn(one.user.email));
+    const other = await grantOf(logIn(api, one.user.email));
     await post(api, "/api/v1/auth/logout", { refresh_token: one.refresh_token, everywhere: true });
-    expect([await me(one.access_token), await me(other.access_token)]).toEqual([401, 401]);
+    expect([await me(api, one.access_token), await me(api, other.access_token)]).toEqual([401, 401]);
   });
 
   test("with a token that is nobody's says the same, and does nothing", async () => {
@@ -135,7 +130,7 @@ describe("an access token", () => {
     ["for another tenant", (good) => resign(good, { tid: uuidV7() })],
   ])("%s is 401", async (_what, forge) => {
     const { access_token } = await registered(api);
-    expect(await me(resign(access_token, {}))).toBe(200);
+    expect(await me(api, resign(access_token, {}))).toBe(200);
     const response = await api.call("/api/v1/jobs", { key: forge(access_token) });
     expect(response.headers.get("www-authenticate")).toBe("Bearer");
     await expectProblem(response, 401, "unauthorized");

@@ -3,6 +3,9 @@ import {
   auditOf,
   forgetTries,
   type Grant,
+  grantOf,
+  logIn,
+  me,
   newEmail,
   PASSWORD,
   post,
@@ -20,11 +23,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.stop());
 beforeEach(() => forgetTries(api));
-
-const logIn = (email: string, password = PASSWORD, over: object = {}) =>
-  post(api, "/api/v1/auth/login", { email, password, ...over });
-const grantOf = async (response: Promise<Response>) => (await (await response).json()) as Grant;
-const me = (token: string) => statusOf(api, "/api/v1/auth/me", token);
 
 describe("registering", () => {
   test("makes an account with a tenant of its own, logged in, whose tokens do what a key does", async () => {
@@ -146,16 +144,16 @@ describe("changing a password", () => {
 
   test("takes the current one, and ends the other sessions", async () => {
     const one = await registered(api);
-    const other = await grantOf(logIn(one.user.email));
+    const other = await grantOf(logIn(api, one.user.email));
     await expectProblem(
       await change(one.access_token, "wrong horse battery", "another horse battery"),
       401,
       "unauthorized",
     );
     expect((await change(one.access_token, PASSWORD, "another horse battery")).status).toBe(204);
-    expect([await me(one.access_token), await me(other.access_token)]).toEqual([200, 401]);
-    expect((await logIn(one.user.email)).status).toBe(401);
-    expect((await logIn(one.user.email, "another horse battery")).status).toBe(200);
+    expect([await me(api, one.access_token), await me(api, other.access_token)]).toEqual([200, 401]);
+    expect((await logIn(api, one.user.email)).status).toBe(401);
+    expect((await logIn(api, one.user.email, "another horse battery")).status).toBe(200);
     expect(await auditOf(api, "password.changed")).toContainEqual(expect.objectContaining({ target: one.user.id }));
   });
 

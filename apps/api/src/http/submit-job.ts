@@ -50,14 +50,18 @@ export async function submitAudio<T>(
       return created;
     });
   } finally {
-    if (
-      !taken &&
-      (await tenantJobs(api.db, caller.tenantId)
-        .get(id)
-        .catch(() => UNKNOWN)) === null
-    ) {
-      // Retention finds it, too; what the caller is told of is the request.
-      await api.storage.remove(key).catch((error) => api.log.warn({ err: error, key }, "audio was not removed"));
-    }
+    if (!taken) await removeUntaken(api, caller, { id, key });
   }
+}
+
+async function removeUntaken(
+  { db, storage, log }: Api,
+  { tenantId }: Caller,
+  { id, key }: Pick<ReceivedAudio, "id" | "key">,
+): Promise<void> {
+  const job = await tenantJobs(db, tenantId)
+    .get(id)
+    .catch(() => UNKNOWN);
+  // Retention finds what stays; what the caller is told of is the request.
+  if (job === null) await storage.remove(key).catch((error) => log.warn({ err: error, key }, "audio was not removed"));
 }
