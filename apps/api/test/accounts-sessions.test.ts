@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { uuidV7 } from "@scribe/domain";
+import { waitFor } from "@scribe/testing";
 import {
   auditOf,
   forgetTries,
@@ -49,13 +50,20 @@ describe("a refresh token", () => {
   });
 
   test("shown ten times at the same moment has one successor, which works", async () => {
-    const { refresh_token } = await registered(api);
-    const grants = await Promise.all(Array.from({ length: 10 }, () => grantOf(refresh(api, refresh_token))));
-    const successors = new Set(grants.map((grant) => grant.refresh_token));
-    expect(successors.size).toBe(1);
+    // A busy machine may hear them a moment apart: then some are one token shown again, and they all ask anew.
+    const successors: number[] = [];
+    const grants = await waitFor(async () => {
+      const { refresh_token } = await registered(api);
+      const answers = await Promise.all(Array.from({ length: 10 }, () => refresh(api, refresh_token)));
+      const given = await Promise.all(
+        answers.filter(({ status }) => status === 200).map((answer) => grantOf(Promise.resolve(answer))),
+      );
+      successors.push(new Set(given.map((grant) => grant.refresh_token)).size);
+      return given.length === answers.length ? given : null;
+    });
+    expect(Math.max(...successors)).toBe(1);
     for (const { access_token } of grants) expect(await me(api, access_token)).toBe(200);
-    const [successor] = successors;
-    expect((await refresh(api, successor!)).status).toBe(200);
+    expect((await refresh(api, grants[0]!.refresh_token)).status).toBe(200);
   });
 
   test.each([
