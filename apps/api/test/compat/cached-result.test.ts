@@ -75,6 +75,17 @@ test("Deepgram's", async () => {
   expect(await newest()).toMatchObject(CACHED);
 });
 
+test("a callback of Deepgram's is posted with the whole answer", async () => {
+  await known();
+  const path = `/deepgram/v1/listen?callback=${encodeURIComponent("https://example.com/hook")}`;
+  const headers = { "Content-Type": "audio/wav" };
+  const { request_id: id } = await json(api.call(path, { method: "POST", body: bytes, headers }));
+  expect(await newest()).toMatchObject({ ...CACHED, id });
+  const { rows } = await api.db.pool.query("SELECT body FROM webhook_deliveries WHERE job_id = $1", [id]);
+  expect(rows).toHaveLength(1);
+  expect(rows[0].body).toContain('"transcript":"one two"');
+});
+
 test("AssemblyAI's, whose creation shows the transcript then", async () => {
   await known();
   const upload = await json(api.call("/assemblyai/v2/upload", { method: "POST", body: bytes }));
