@@ -28,13 +28,15 @@ let fallbacks: ProviderFallback[];
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "fallback-"));
   model = randomModel(folder);
-  const options = { modelHash: "hash", precision: "fp32", alignmentHeads: HEADS, cacheFolder: join(folder, "cache") };
-  sound = await compileModel(model, { ...options, precision: "fp32" });
+  sound = await compileModel(model, options());
   fallbacks = [];
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-type Graph = "features" | "encoder" | "decoder" | "alignment";
+const options = () =>
+  ({ modelHash: "hash", precision: "fp32", alignmentHeads: HEADS, cacheFolder: join(folder, "cache") }) as const;
+
+type Graph = "features" | "encoder" | "decoder" | "alignment" | "whole";
 
 const openFiles = (files: CompiledFiles) =>
   CompiledModel.open(model, files, HEADS, { executionProviders: ["cpu"], intraOpThreads: 1 });
@@ -42,9 +44,11 @@ const openFiles = (files: CompiledFiles) =>
 /** The same graphs, one of which fails as it runs. */
 async function openBroken(graph: Graph, add: (g: GraphBuilder) => string) {
   const broken = join(folder, `broken-${graph}`);
-  cpSync(sound.folder, broken, { recursive: true });
+  const form = graph === "whole" ? "whole" : "loop";
+  const { folder: own } = form === "loop" ? sound : await compileModel(model, { ...options(), form });
+  cpSync(own, broken, { recursive: true });
   breakGraph(join(broken, `${graph}.onnx`), add);
-  return openFiles(filesIn(broken, "loop", true));
+  return openFiles(filesIn(broken, form, true));
 }
 
 /** A model whose first provider breaks in the middle of its work, as the service holds it. */
@@ -100,6 +104,23 @@ describe("a provider that fails in the middle of its work", () => {
     expect(await hearAll(model, held.shared, melsOf(4))).toEqual(await expected(4));
     expect(fallbacks).toHaveLength(1);
     await held.close();
+  });
+
+  test("as it goes from features to text in one run", async () => {
+    const held = await loadedModels("whole", (g) => failWhere(g, rowsAbove(g, "counts", 0)), ["cuda", "cpu"]).hold(
+      NANO,
+      "a",
+    );
+    expect(held.shared.width).toBe(16);
+    expect(await hearAll(model, held.shared, melsOf(11))).toEqual(await expected(11));
+    expect(fallbacks).toMatchObject([{ from: "cuda", to: "cpu", when: "run" }]);
+    expect(held.shared.width).toBe(8);
+    await held.close();
+    const most = (g: GraphBuilder) => exhaustWhere(g, rowsAbove(g, "counts", 4));
+    const narrow = await loadedModels("whole", most, ["cuda"]).hold(NANO, "a");
+    expect(await hearAll(model, narrow.shared, melsOf(8))).toEqual(await expected(8));
+    expect(narrow.shared.width).toBe(4);
+    await narrow.close();
   });
 
   test("as it searches or aligns", async () => {

@@ -16,7 +16,12 @@ type Row = DecoderRow & { slot: number; done: boolean; text: number; said: numbe
  * A model whose windows say what their features name: `[text, length]` is the token `text`, `length` times. Writes down
  * what it was asked for; `fail` may refuse.
  */
-function scripted({ maxBatch = 4, advances = true, fail = (_operation: string, _rows: number) => {} } = {}) {
+function scripted({
+  maxBatch = 4,
+  advances = true,
+  whole = false,
+  fail = (_operation: string, _rows: number) => {},
+} = {}) {
   const log: string[] = [];
   const newBatch = (): DecoderBatch => {
     const rows: Row[] = [];
@@ -52,6 +57,19 @@ function scripted({ maxBatch = 4, advances = true, fail = (_operation: string, _
       },
       reorder() {},
     };
+    if (whole) {
+      batch.decodeWhole = async (windows) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        log.push(`whole ${windows.length}`);
+        return windows.map(({ audio, first, maximumTokens }) => {
+          const { text } = audio as unknown as { text: number };
+          // The rules of a first token are told by what they do to zeros.
+          const tokens = first.some((bias) => bias !== 0) ? [] : Array(Math.floor(text / 10)).fill(text % 10);
+          const said = [...tokens, END].slice(0, maximumTokens);
+          return { tokens: said, logProbabilities: said.map(() => -0.1), noSpeechProbability: 0.25 };
+        });
+      };
+    }
     if (advances) {
       batch.advance = async (rounds) => {
         fail("advance", rows.length);
@@ -245,5 +263,25 @@ describe("a model that requests share", () => {
     const raw = await shared.lane("a").decode(window, request({ isLoop }), never);
     expect(raw.looped).toBe(true);
     expect(raw.tokens).toHaveLength(24);
+  });
+
+  test("has whole windows decoded in one run where the graph goes all the way, and drops the cancelled behind it", async () => {
+    const { shared, log, runs } = scripted({ whole: true });
+    const lane = shared.lane("a");
+    const controller = new AbortController();
+    const cancelled = hear(shared.lane("b"), 46, controller.signal);
+    const texts = Promise.all([hear(lane, 35), hear(lane, 995, never, { maximumTokens: 7 })]);
+    setTimeout(() => controller.abort(new Error("cancelled")), 10);
+    await expect(cancelled).rejects.toThrow("cancelled");
+    expect(await texts).toEqual([said(35), said(75)]);
+    expect(log.filter((line) => line.startsWith("whole"))).toEqual(["whole 3"]);
+    expect(runs).toEqual([[3, 4]]);
+    const window = await lane.encode(async () => Float32Array.of(995), never);
+    const raw = await lane.decode(window, request({ isLoop: (tokens) => tokens.length >= 24 }), never);
+    expect(raw).toMatchObject({ looped: true, noSpeechProbability: 0.25 });
+    expect(raw.tokens).toHaveLength(24);
+    // What the graph cannot choose goes by steps.
+    expect(await hear(lane, 35, never, { inGraph: undefined })).toEqual(said(35));
+    expect(log.at(-1)).toBe("step 1");
   });
 });

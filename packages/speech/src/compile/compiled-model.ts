@@ -1,15 +1,17 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelFolder } from "../model/read-model-folder.ts";
+import { LazySession } from "../sessions/lazy-session.ts";
 import { openSession, type SessionSettings } from "../sessions/open-session.ts";
 import type { Alignment, DecoderState, EncodedAudio, WhisperModel } from "../sessions/whisper-model.ts";
 import { SpeechError } from "../speech-error.ts";
-import type { Cross, CrossTensors, DecoderShape } from "./batch-row.ts";
+import { type AlignedRow, softmax, teacherForce } from "./align-rows.ts";
+import type { DecoderShape } from "./batch-row.ts";
 import type { CompiledFiles } from "./compile-model.ts";
+import { type CompiledAudio, encodeWindows } from "./encode-windows.ts";
 import { type Decoding, onProcessor, openDecoding, shapeOf, stayingOnDevice } from "./open-decoding.ts";
 import { stateNames } from "./portable-decoder.ts";
-import { type HeardFeatures, MOST_WHOLE_ROWS } from "./whole-batch.ts";
+import { MOST_WHOLE_ROWS } from "./whole-batch.ts";
 
-type CompiledAudio = EncodedAudio & CrossTensors & HeardFeatures & { released: boolean };
 type CompiledState = DecoderState & { batch: CompiledBatch };
 type CompiledBatch = ReturnType<Decoding["newBatch"]>;
 
@@ -24,7 +26,7 @@ export class CompiledModel implements WhisperModel {
   readonly #files: CompiledFiles;
   readonly #settings: SessionSettings;
   readonly #features: InferenceSession;
-  readonly #encoder: InferenceSession;
+  readonly #encoder: LazySession;
   readonly #decoding: Decoding;
   readonly #shape: DecoderShape;
   readonly #crossNames: string[];
@@ -44,12 +46,11 @@ export class CompiledModel implements WhisperModel {
     try {
       const features = await openSession(files.features, onProcessor(settings));
       opened.push(features);
-      const encoder = await openSession(
-        files.encoder,
-        settings,
-        stayingOnDevice(settings, stateNames(shape.layers).cross),
-      );
+      const { cross } = stateNames(shape.layers);
+      const encoder = new LazySession(files.encoder, settings, stayingOnDevice(settings, cross));
       opened.push(encoder);
+      // A graph that goes all the way encodes by itself.
+      if (files.form !== "whole") await encoder.open();
       const decoding = await openDecoding(files, model, settings);
       opened.push(decoding);
       return new CompiledModel(model, files, heads, settings, shape, { features, encoder, decoding });
@@ -65,7 +66,7 @@ export class CompiledModel implements WhisperModel {
     heads: readonly (readonly [number, number])[],
     settings: SessionSettings,
     shape: DecoderShape,
-    { features, encoder, decoding }: { features: InferenceSession; encoder: InferenceSession; decoding: Decoding },
+    { features, encoder, decoding }: { features: InferenceSession; encoder: LazySession; decoding: Decoding },
   ) {
     this.maxBatch = files.form === "whole" ? MOST_WHOLE_ROWS : MAXIMUM_ROWS;
     this.#model = model;
@@ -93,32 +94,11 @@ export class CompiledModel implements WhisperModel {
 
   async encode(mel: Float32Array, batch: number): Promise<CompiledAudio> {
     const { config, windowFrames } = this.#model;
-    const size = config.num_mel_bins * windowFrames;
-    const mels = Array.from({ length: batch }, (_, i) => mel.subarray(i * size, (i + 1) * size));
     const run = async (values: Float32Array, count: number) => {
       const feeds = { mel: new Tensor("float32", values, [count, config.num_mel_bins, windowFrames]) };
       return (await this.#encoder.run(feeds, this.#crossNames)) as Record<string, Tensor>;
     };
-    const { form } = this.#files;
-    const windows: (Cross | undefined)[] = [];
-    if (form === "loop") windows.push(...rowsOf(await run(mel, batch), batch));
-    else if (form === "steps") for (const one of mels) windows.push(await run(one, 1));
-    const audio: CompiledAudio = {
-      ...{ batch, mels, released: false },
-      async cross(row) {
-        if (audio.released) throw new SpeechError("internal", "encoded audio was released too early");
-        // A graph that goes all the way encodes by itself: keys and values are wanted by others only.
-        const cross = windows[row] ?? (await run(mels[row], 1));
-        windows[row] = cross;
-        return cross;
-      },
-      release() {
-        if (!audio.released)
-          for (const tensor of windows.flatMap((cross) => Object.values(cross ?? {}))) tensor.dispose();
-        audio.released = true;
-      },
-    };
-    return audio;
+    return encodeWindows(this.#files.form, mel, batch, run);
   }
 
   /** An empty batch of ragged rows, for decoding many windows together with the rules inside the graph. */
@@ -184,46 +164,12 @@ export class CompiledModel implements WhisperModel {
   async alignRows(
     windows: readonly { audio: EncodedAudio; row: number; tokens: readonly number[] }[],
     wantsProbabilities = true,
-  ): Promise<{ scores: Float32Array; probabilities: Float32Array; positions: number }[]> {
+  ): Promise<AlignedRow[]> {
     const session = await this.#openAlignment();
-    const { positions, heads: headCount, headSize, vocabulary } = this.#shape;
-    const longest = Math.max(...windows.map(({ tokens }) => tokens.length));
-    const ids = new Int32Array(windows.length * longest);
-    const targets = new Int32Array(windows.length * longest).fill(vocabulary.endOfText);
-    for (const [i, { tokens }] of windows.entries()) {
-      ids.set(tokens, i * longest);
-      targets.set(tokens.slice(1), i * longest);
-    }
-    const feeds: Record<string, Tensor> = {
-      ids: new Tensor("int32", ids, [windows.length, longest]),
-      targets: new Tensor("int32", targets, [windows.length, longest]),
-      wants_probabilities: new Tensor("bool", [wantsProbabilities], []),
-    };
-    const heard = await Promise.all(
-      windows.map(async ({ audio, row }) => this.#decoding.read(await this.#held(audio).cross(row))),
-    );
-    for (const name of session.inputNames.filter((input) => input.startsWith("cross_"))) {
-      const size = headCount * positions * headSize;
-      const values = new Float32Array(windows.length * size);
-      for (const [i, tensors] of heard.entries()) values.set(tensors[name].data as Float32Array, i * size);
-      feeds[name] = new Tensor("float32", values, [windows.length, headCount, positions, headSize]);
-    }
-    const output = await session.run(feeds);
-    const all = output.scores.data as Float32Array;
-    const probabilities = output.probabilities.data as Float32Array;
-    const headRow = longest * positions;
-    return windows.map(({ tokens }, i) => {
-      const own = new Float32Array(this.#heads.size * tokens.length * positions);
-      for (let head = 0; head < this.#heads.size; head++) {
-        const from = (i * this.#heads.size + head) * headRow;
-        own.set(all.subarray(from, from + tokens.length * positions), head * tokens.length * positions);
-      }
-      return {
-        scores: own,
-        probabilities: probabilities.slice(i * longest, i * longest + tokens.length),
-        positions,
-      };
+    const heard = windows.map(async ({ audio, row, tokens }) => {
+      return { tokens, cross: await this.#decoding.read(await this.#held(audio).cross(row)) };
     });
+    return teacherForce(session, this.#shape, this.#heads.size, await Promise.all(heard), wantsProbabilities);
   }
 
   async close(): Promise<void> {
@@ -243,28 +189,4 @@ export class CompiledModel implements WhisperModel {
     if (own.released) throw new SpeechError("internal", "encoded audio was released too early");
     return own;
   }
-}
-
-/** Each window's part of tensors that hold several; the memory is shared. */
-function rowsOf(tensors: Record<string, Tensor>, batch: number): Record<string, Tensor>[] {
-  return Array.from({ length: batch }, (_, row) =>
-    Object.fromEntries(
-      Object.entries(tensors).map(([name, { data, dims }]) => {
-        const size = data.length / batch;
-        const own = (data as Float32Array).subarray(row * size, (row + 1) * size);
-        return [name, new Tensor("float32", own, [1, ...dims.slice(1)])];
-      }),
-    ),
-  );
-}
-
-function softmax(values: Float32Array) {
-  let maximum = Number.NEGATIVE_INFINITY;
-  for (const value of values) if (value > maximum) maximum = value;
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) {
-    values[i] = Math.exp(values[i] - maximum);
-    sum += values[i];
-  }
-  for (let i = 0; i < values.length; i++) values[i] /= sum;
 }

@@ -1,11 +1,12 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelFolder } from "../model/read-model-folder.ts";
+import { LazySession } from "../sessions/lazy-session.ts";
 import { openSession, type SessionSettings } from "../sessions/open-session.ts";
 import type { DecoderShape } from "./batch-row.ts";
 import type { CompiledFiles } from "./compile-model.ts";
 import { stateNames } from "./portable-decoder.ts";
 import { RowBatch } from "./row-batch.ts";
-import { SteppedBatch } from "./stepped-batch.ts";
+import { SteppedBatch, type StepSessions } from "./stepped-batch.ts";
 import { WholeBatch } from "./whole-batch.ts";
 
 /** The open graphs that decode. */
@@ -49,6 +50,7 @@ export function stayingOnDevice(
   return { preferredOutputLocation: Object.fromEntries(outputs.map((name) => [name, "gpu-buffer"])) };
 }
 
+/** Opens what every text needs; what only some ask for is opened when they do. */
 export async function openDecoding(
   files: CompiledFiles,
   model: ModelFolder,
@@ -64,43 +66,38 @@ export async function openDecoding(
     };
   }
   const { held, cross } = stateNames(shape.layers);
-  const next = (names: readonly string[]) =>
-    stayingOnDevice(
-      settings,
-      names.map((name) => `next_${name}`),
-    );
-  const opened: InferenceSession[] = [];
-  const open = async (path: string, names: readonly string[]) => {
-    const session = await openSession(path, settings, next(names));
-    opened.push(session);
-    return session;
+  const graph = (path: string, outputs: readonly string[]) => {
+    const next = outputs.map((name) => `next_${name}`);
+    return new LazySession(path, settings, stayingOnDevice(settings, next));
   };
+  const sessions: StepSessions = {
+    prompt: graph(files.prompt, held),
+    steps: graph(files.decoder, held),
+    single: graph(files.single, held),
+    append: graph(files.append, [...held, ...cross]),
+    select: graph(files.select, [...held, ...cross]),
+  };
+  const reading = graph(files.read, []);
+  const whole = graph(files.whole, []);
   const release = async () => {
-    for (const session of opened.splice(0)) await session.release();
+    for (const session of [...Object.values(sessions), reading, whole]) await session.release();
   };
+  const { prompt, steps, append, select } = sessions;
   try {
-    const prompt = await open(files.prompt, held);
-    const steps = await open(files.decoder, held);
-    const append = await open(files.append, [...held, ...cross]);
-    const select = await open(files.select, [...held, ...cross]);
-    let single: Promise<InferenceSession> | undefined;
-    const openSingle = () => {
-      single ??= open(files.single, held);
-      return single;
-    };
-    const reading = await open(files.read, []);
-    const read = async (window: Tensors) => {
-      if (Object.values(window).every(({ location }) => location === "cpu")) return window;
-      const output = (await reading.run(window)) as Record<string, Tensor>;
-      return Object.fromEntries(Object.entries(output).map(([name, tensor]) => [name.replace("read_", ""), tensor]));
-    };
-    const sessions = { prompt, steps, append, select, single: openSingle };
-    if (files.form === "steps") return { newBatch: () => new SteppedBatch(sessions, shape), read, release };
-    const whole = await open(files.whole, []);
-    const sizes = { ...shape, melBins: model.config.num_mel_bins, windowFrames: model.windowFrames };
-    return { newBatch: () => new WholeBatch(whole, sessions, sizes), read, release };
+    for (const session of files.form === "whole" ? [whole] : [prompt, steps, append, select]) await session.open();
   } catch (error) {
     await release();
     throw error;
   }
+  const sizes = { ...shape, melBins: model.config.num_mel_bins, windowFrames: model.windowFrames };
+  return {
+    newBatch: () =>
+      files.form === "whole" ? new WholeBatch(whole, sessions, sizes) : new SteppedBatch(sessions, shape),
+    async read(window) {
+      if (Object.values(window).every(({ location }) => location === "cpu")) return window;
+      const output = (await reading.run(window)) as Record<string, Tensor>;
+      return Object.fromEntries(Object.entries(output).map(([name, tensor]) => [name.replace("read_", ""), tensor]));
+    },
+    release,
+  };
 }

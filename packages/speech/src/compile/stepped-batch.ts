@@ -1,5 +1,6 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { DecoderBatch, JoiningWindow } from "../sessions/decoder-batch.ts";
+import type { LazySession } from "../sessions/lazy-session.ts";
 import { SpeechError } from "../speech-error.ts";
 import {
   type Advanced,
@@ -14,14 +15,8 @@ import {
 } from "./batch-row.ts";
 import { stateNames, UNROLLED } from "./portable-decoder.ts";
 
-/** The graphs of `build-steps.ts`; `single` is opened when somebody chooses tokens by himself. */
-export type StepSessions = {
-  prompt: InferenceSession;
-  steps: InferenceSession;
-  append: InferenceSession;
-  select: InferenceSession;
-  single(): Promise<InferenceSession>;
-};
+/** The graphs of `build-steps.ts`. */
+export type StepSessions = Record<"prompt" | "steps" | "single" | "append" | "select", LazySession>;
 
 type Tensors = Record<string, Tensor>;
 
@@ -81,8 +76,7 @@ export class SteppedBatch implements DecoderBatch {
   }
 
   async step(): Promise<Float32Array> {
-    const single = await this.#sessions.single();
-    const output = await single.run({ ...(await this.#arranged()), ...this.#standing() });
+    const output = await this.#sessions.single.run({ ...(await this.#arranged()), ...this.#standing() });
     this.#takeHeld(output);
     for (const row of this.rows) {
       row.lastButOne = row.last;

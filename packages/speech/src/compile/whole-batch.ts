@@ -1,5 +1,6 @@
-import { type InferenceSession, Tensor } from "onnxruntime-node";
+import { Tensor } from "onnxruntime-node";
 import type { WholeText, WholeWindow } from "../sessions/decoder-batch.ts";
+import type { LazySession } from "../sessions/lazy-session.ts";
 import { SpeechError } from "../speech-error.ts";
 import { biasTensors, type DecoderShape, int32 } from "./batch-row.ts";
 import { NEVER } from "./build-token-choice.ts";
@@ -17,11 +18,11 @@ export type HeardFeatures = { mels: readonly Float32Array[] };
  * whose keys and values cross the bus.
  */
 export class WholeBatch extends SteppedBatch {
-  readonly #whole: InferenceSession;
+  readonly #whole: LazySession;
   readonly #sizes: DecoderShape & { melBins: number; windowFrames: number };
 
   constructor(
-    whole: InferenceSession,
+    whole: LazySession,
     steps: StepSessions,
     sizes: DecoderShape & { melBins: number; windowFrames: number },
   ) {

@@ -73,7 +73,10 @@ export class RunningWindows {
         if (batch === advancing && batch.decodeWhole) {
           tell(tasks[0].lane.key, tasks.length);
           const texts = await batch.decodeWhole(tasks.map(wholeWindow));
-          for (const [i, text] of texts.entries()) tasks[i].resolve(readWhole(text, tasks[i].request));
+          for (const [i, { signal, request, resolve, reject }] of tasks.entries()) {
+            if (signal.aborted) reject(signal.reason);
+            else resolve(readWhole(texts[i], request));
+          }
           continue;
         }
         const joined = await batch.join(tasks.map(joiningWindow));

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import proto from "onnx-proto";
 import { type CompileOptions, compileModel, type GraphForm, type Precision } from "../../src/compile/compile-model.ts";
 import { CompiledModel } from "../../src/compile/compiled-model.ts";
+import { compare } from "../../src/compile/judge-int8.ts";
 import { type ModelFolder, readModelFolder } from "../../src/model/read-model-folder.ts";
 import { SharedModel } from "../../src/runtime/shared-model.ts";
 import { chooseBest, sampleAt } from "../../src/whisper/choose-token.ts";
@@ -33,6 +34,11 @@ async function open(model: ModelFolder, form: GraphForm, precision: Precision = 
     cacheFolder: join(folder, "cache"),
   };
   return CompiledModel.open(model, await compileModel(model, options), [], CPU);
+}
+
+function speech(): Float32Array {
+  const bytes = readFileSync(PARK);
+  return Float32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
 }
 
 /** What the engine asks for a window, with the model's own rules; the first token of prompts may stand anywhere. */
@@ -163,8 +169,7 @@ test.each<Precision>(["fp32", "fp16"])(
 describe("the bundled model", () => {
   /** Pieces of speech that begin at different places, as features. */
   async function pieces(model: ModelFolder, network: CompiledModel, count: number) {
-    const bytes = readFileSync(PARK);
-    const all = Float32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
+    const all = speech();
     const mels: Float32Array[] = [];
     for (let i = 0; i < count; i++) {
       const samples = new Float32Array(model.windowSamples);
@@ -174,10 +179,10 @@ describe("the bundled model", () => {
     return mels;
   }
 
-  test("says the same in the loop, in steps and in one run; in 16 bit nearly always", async () => {
+  test("says the same in the loop, in steps and in one run", async () => {
     const model = await readModelFolder(NANO);
     const loop = await open(model, "loop");
-    const mels = await pieces(model, loop, 3);
+    const mels = await pieces(model, loop, 2);
     const requests = mels.map((_, i) => requestOf(model, 3 * i, { maximumTokens: 200 }));
     const right = await hear(loop, mels, requests);
     expect(model.tokenizer.decode(right[0].tokens)).toMatch(/coffee/);
@@ -187,11 +192,14 @@ describe("the bundled model", () => {
       expect(await hear(other, mels, requests)).toEqual(near(right));
       await other.close();
     }
-    const halves = await open(model, "steps", "fp16");
-    const heard = await hear(halves, mels, requests);
-    await halves.close();
-    const pairs = right.flatMap(({ tokens }, i) => tokens.map((token, at) => [token, heard[i].tokens[at]]));
-    expect(pairs.length).toBeGreaterThan(30);
-    expect(pairs.filter(([a, b]) => a === b).length / pairs.length).toBeGreaterThan(0.98);
+  });
+
+  test("in 16 bit chooses what it chooses in 32", async () => {
+    const model = await readModelFolder(NANO);
+    const [right, halves] = [await open(model, "loop"), await open(model, "steps", "fp16")];
+    const judgement = await compare(model, right, halves, speech().subarray(0, 4 * 16_000));
+    expect(judgement.steps).toBeGreaterThan(20);
+    expect(judgement.agreement).toBeGreaterThanOrEqual(0.99);
+    for (const network of [right, halves]) await network.close();
   });
 });

@@ -1,12 +1,14 @@
 // Started by a test, in a process of its own: a driver of Vulkan is chosen by the environment a process begins with.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
-import { compileModel } from "../../src/compile/compile-model.ts";
+import { compileModel, filesIn } from "../../src/compile/compile-model.ts";
 import { CompiledModel } from "../../src/compile/compiled-model.ts";
 import { SharedModel } from "../../src/runtime/shared-model.ts";
+import { ModelWithFallback } from "../../src/sessions/model-with-fallback.ts";
 import { needFastProvider, needProvider } from "../../src/sessions/working-provider.ts";
+import { anyAbove, breakGraph, failWhere } from "../compile/break-graph.ts";
 import { randomModel } from "../compile/fixture-model.ts";
 import { hearAll, melsOf, requestOf } from "../compile/hear-windows.ts";
 
@@ -20,6 +22,8 @@ export type Comparison = {
   texts: number[][];
   /** By graph, the providers that ran its nodes, and how many runs of nodes each did. */
   ran: Record<string, Record<string, number>>;
+  /** What was said with graphs that fail on the device in mid-text, and by whom at the end. */
+  fallback: { sameTexts: boolean; computation: string; reason: string };
   /** Why `auto` would not take it; empty: it would. */
   tooSlow: string;
 };
@@ -82,6 +86,30 @@ async function compute(network: CompiledModel, mels: readonly Float32Array[], sh
   return { logits, step: step.slice(), weights, texts: texts.map(({ tokens }) => tokens) };
 }
 
+/** Texts are begun on the device, by a graph that fails as they grow, and said to their ends by the processor. */
+async function failOnDevice(): Promise<Comparison["fallback"]> {
+  const broken = join(folder, "broken");
+  cpSync(files.folder, broken, { recursive: true });
+  breakGraph(filesIn(broken, "steps", true).decoder, (g) => failWhere(g, anyAbove(g, "past", 9)));
+  const settings = { executionProviders: [provider], intraOpThreads: 1 };
+  const failing = await CompiledModel.open(model, filesIn(broken, "steps", true), HEADS, settings);
+  const computation = (of: string) => ({ provider: of, precision: "fp32", graphs: "compiled" }) as const;
+  let reason = "";
+  const lasting = new ModelWithFallback(
+    model,
+    { network: failing, computation: computation(provider) },
+    async (_, error) => {
+      reason = error.message;
+      return { network: await open("cpu"), computation: computation("cpu") };
+    },
+  );
+  const texts = await hearAll(model, new SharedModel(lasting), mels);
+  await lasting.close();
+  const said = texts.map(({ tokens }) => tokens);
+  const sameTexts = JSON.stringify(said) === JSON.stringify(right.texts.slice(0, said.length));
+  return { sameTexts, computation: lasting.computation, reason };
+}
+
 const model = randomModel(folder);
 const options = { modelHash: "hash", precision: "fp32", form: "steps", alignmentHeads: HEADS } as const;
 const files = await compileModel(model, { ...options, cacheFolder: join(folder, "cache") });
@@ -107,6 +135,7 @@ const comparison: Comparison = {
   sameTexts: JSON.stringify(right.texts) === JSON.stringify(own.texts),
   texts: own.texts,
   ran: readProfiles(),
+  fallback: await failOnDevice(),
   tooSlow,
 };
 await device.close();
