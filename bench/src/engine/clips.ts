@@ -42,8 +42,15 @@ function decodeFile(path: string): Int16Array {
   return new Int16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + (bytes.length & ~1)));
 }
 
-/** Clips one after the other, over and over until `seconds` are full, with gaps of 0.2 to 3 s; the same every time. */
-export function joinClips(clips: readonly Clip[], seconds: number): { samples: Int16Array; text: string } {
+/**
+ * Clips one after the other, over and over until `seconds` are full, with gaps of 0.2 s to `longestGap`; the same every
+ * time.
+ */
+export function joinClips(
+  clips: readonly Clip[],
+  seconds: number,
+  longestGap = 3,
+): { samples: Int16Array; text: string } {
   const samples = new Int16Array(seconds * RATE);
   const texts: string[] = [];
   let state = 7;
@@ -54,7 +61,7 @@ export function joinClips(clips: readonly Clip[], seconds: number): { samples: I
     samples.set(clip.samples, at);
     texts.push(clip.text);
     state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    at += clip.samples.length + Math.round((0.2 + (2.8 * state) / 0x7fff_ffff) * RATE);
+    at += clip.samples.length + Math.round((0.2 + ((longestGap - 0.2) * state) / 0x7fff_ffff) * RATE);
   }
   return { samples, text: texts.join(" ") };
 }
