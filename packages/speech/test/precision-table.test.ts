@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { choosePrecision, type PrecisionChoice } from "../src/sessions/computation.ts";
+import { sessionEnvironment } from "../src/sessions/session-environment.ts";
 
 const TABLE = readFileSync(join(import.meta.dirname, "../../../docs/engine.md"), "utf8")
   .split("## Precision and provider")[1]
@@ -28,4 +29,8 @@ test("the documentation's table of precisions and providers is what models are l
     }
   }
   for (const provider of providers) expect(choosePrecision(provider, "auto")).toBe("fp32");
+});
+
+test("32 bit are 32 bit on NVIDIA's devices too, and nobody is told", () => {
+  expect(sessionEnvironment()).toMatchObject({ NVIDIA_TF32_OVERRIDE: "0", ORT_DISABLE_TELEMETRY: "1" });
 });

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { findSpeech, speechBetween } from "../src/vad/find-speech.ts";
+import { dropLoneClicks, findSpeech, speechBetween } from "../src/vad/find-speech.ts";
 import { planWindows } from "../src/vad/plan-windows.ts";
 import { WINDOW_SAMPLES } from "../src/vad/silero-graph.ts";
 import { SpeechDetector } from "../src/vad/speech-detector.ts";
@@ -104,6 +104,22 @@ describe("speech by its probability", () => {
   test("that is shorter than a breath is none, and the file's end ends it", () => {
     expect(find([...many(3, 0), ...many(3, 1), ...many(10, 0)])).toEqual([]);
     expect(find([...many(3, 0), ...many(30, 1)])).toEqual([{ start: 1000 + at(3), end: 1000 + at(33) }]);
+  });
+});
+
+describe("a click with silence all around", () => {
+  const click = { start: 80_000, end: 83_000 };
+  const near = { start: 90_000, end: 91_500 };
+
+  test("is no speech", () => {
+    expect(dropLoneClicks([click], 32_000)).toEqual([]);
+    const word = { start: 200_000, end: 204_000 };
+    expect(dropLoneClicks([click, word], 32_000)).toEqual([word]);
+  });
+
+  test("is a syllable beside other speech", () => {
+    expect(dropLoneClicks([click, near], 32_000)).toEqual([click, near]);
+    expect(dropLoneClicks([click, near], 6_000)).toEqual([]);
   });
 });
 

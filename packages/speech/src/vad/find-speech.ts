@@ -38,6 +38,22 @@ export function findSpeech(probabilities: Float32Array, from: number, to: number
   return spans;
 }
 
+/** So little speech with silence all around is a click or a cry: Silero's own rule for the shortest speech, 250 ms. */
+const SHORTEST_ALONE = 4000;
+
+/** Speech without what is too short to be any, and farther from all other than `silenceSamples`. */
+export function dropLoneClicks(spans: readonly Span[], silenceSamples: number): Span[] {
+  const kept: Span[] = [];
+  for (let i = 0; i < spans.length; ) {
+    let last = i;
+    while (last + 1 < spans.length && spans[last + 1].start - spans[last].end <= silenceSamples) last++;
+    const group = spans.slice(i, last + 1);
+    if (speechBetween(group, group[0].start, spans[last].end) >= SHORTEST_ALONE) kept.push(...group);
+    i = last + 1;
+  }
+  return kept;
+}
+
 /** Samples of speech between `start` and `end`. */
 export function speechBetween(spans: readonly Span[], start: number, end: number): number {
   let sum = 0;

@@ -1,7 +1,7 @@
 import type { PcmFile } from "../audio/pcm-file.ts";
 import type { ModelFolder } from "../model/read-model-folder.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
-import { findSpeech, type Span } from "../vad/find-speech.ts";
+import { dropLoneClicks, findSpeech, type Span } from "../vad/find-speech.ts";
 import { planWindows } from "../vad/plan-windows.ts";
 
 /** A stretch of the file in feature frames. */
@@ -29,11 +29,12 @@ export async function findWindows(
   const probabilities = await speechProbabilities(from, to, signal);
   const vad =
     typeof options.vad === "object" ? options.vad : { threshold: 0.5, min_silence_seconds: 2, padding_seconds: 0.2 };
-  const spans = findSpeech(probabilities, from, to, vad);
+  const silenceSamples = vad.min_silence_seconds * sampleRate;
+  const spans = dropLoneClicks(findSpeech(probabilities, from, to, vad), silenceSamples);
   const heard = options.vad === false ? [{ start: from, end: to }] : spans;
   const planned = planWindows(heard, probabilities, from, to, {
     maximumSamples: model.windowSamples,
-    silenceSamples: vad.min_silence_seconds * sampleRate,
+    silenceSamples,
     paddingSamples: vad.padding_seconds * sampleRate,
     gridSamples: hopSize,
   });

@@ -4,16 +4,24 @@ import { GraphBuilder } from "../../src/compile/graph-builder.ts";
 
 /**
  * Has a compiled graph run nodes of the test's too, which may fail: `add` builds them from the graph's inputs, and names a
- * small int64 that is to come out.
+ * small int64 that is to come out. Where `before` names an fp32 input, whatever reads that waits for them.
  */
-export function breakGraph(path: string, add: (g: GraphBuilder) => string) {
+export function breakGraph(path: string, add: (g: GraphBuilder) => string, before?: string) {
   const broken = new GraphBuilder();
-  broken.output("guard", add(broken), "int64", []);
+  const guard = add(broken);
+  broken.output("guard", guard, "int64", []);
+  if (before) {
+    const nothing = broken.op("Mul", [broken.op("Cast", [guard], { attributes: { to: { int: 1 } } }), broken.float(0)]);
+    broken.op("Add", [before, nothing], { outputs: ["guarded"] });
+  }
   const extra = proto.onnx.ModelProto.decode(broken.toBytes()).graph;
   const model = proto.onnx.ModelProto.decode(readFileSync(path));
   const { graph } = model;
   if (!graph || !extra) throw new Error(`${path} holds no graph`);
   for (const node of extra.node ?? []) node.name = `guard/${node.name}`;
+  for (const node of graph.node ?? []) {
+    node.input = node.input?.map((name) => (name === before ? "guard/guarded" : name)) ?? [];
+  }
   graph.node?.push(...rename(extra));
   graph.initializer?.push(
     ...(extra.initializer ?? []).filter((one) => !graph.initializer?.some(({ name }) => name === one.name)),
@@ -51,9 +59,9 @@ export function exhaustWhere(g: GraphBuilder, condition: string): string {
   return g.op("ReduceSum", [many, g.ids(0)], scalar);
 }
 
-/** Whether a batch has more rows than `most`, by an int32 input `[rows]`. */
+/** Whether a batch has more rows than `most`, by an input `[rows, …]`. */
 export function rowsAbove(g: GraphBuilder, input: string, most: number): string {
-  const rows = g.op("Squeeze", [g.op("Shape", [input])]);
+  const rows = g.op("Squeeze", [g.op("Shape", [input], { attributes: { start: { int: 0 }, end: { int: 1 } } })]);
   return g.op("Greater", [rows, g.constant("int64", [most], [])]);
 }
 

@@ -4,22 +4,21 @@ import { promisify } from "node:util";
 import { expect, test } from "@jest/globals";
 import { sessionEnvironment } from "../../src/sessions/session-environment.ts";
 import type { Comparison } from "./compare-providers.ts";
+import { VULKAN_DRIVER } from "./vulkan-driver.ts";
 
 const SCRIPT = join(import.meta.dirname, "compare-providers.ts");
-/** Debian's Chromium brings a driver of Vulkan that computes on the processor. */
-const DRIVER = process.env.SCRIBE_TEST_VULKAN ?? "/usr/lib/chromium/vk_swiftshader_icd.json";
 
 async function compare(provider: string): Promise<Comparison> {
-  const env = { ...sessionEnvironment(), VK_DRIVER_FILES: DRIVER, VK_ICD_FILENAMES: DRIVER };
-  const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, provider], { env, timeout: 110_000 });
+  const env = { ...sessionEnvironment(), VK_DRIVER_FILES: VULKAN_DRIVER, VK_ICD_FILENAMES: VULKAN_DRIVER };
+  const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, provider], { env, timeout: 230_000 });
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
 }
 
 test("WebGPU says what the processor says, and no node of a step leaves the device", async () => {
-  const { ran, texts, sameTexts, tooSlow, fallback, ...differences } = await compare("webgpu");
+  const { ran, texts, sameTexts, fallback, ...differences } = await compare("webgpu");
   for (const difference of Object.values(differences)) expect(difference).toBeLessThan(1e-3);
   expect(sameTexts).toBe(true);
-  expect(texts.flat().length).toBeGreaterThan(50);
+  expect(texts.flat().length).toBeGreaterThan(40);
   for (const graph of ["decoder", "encoder", "append", "select", "single"]) {
     expect(Object.keys(ran[graph])).toEqual(["WebGpuExecutionProvider"]);
   }
@@ -31,5 +30,4 @@ test("WebGPU says what the processor says, and no node of a step leaves the devi
   });
   // What is small, and read at once, is computed where it is read.
   expect(Object.keys(ran.alignment)).toEqual(["CPUExecutionProvider"]);
-  if (DRIVER.includes("swiftshader")) expect(tooSlow).toMatch(/times as long as the processor/);
-});
+}, 240_000);
