@@ -1,7 +1,7 @@
 import { type GraphBuilder, MICROSOFT } from "./graph-builder.ts";
 import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
 import type { NetworkWeights } from "./network-weights.ts";
-import { type Arithmetic, bytes, type Linear, Projections } from "./projection.ts";
+import { type Arithmetic, bytes, type Linear, Projections, withProperties } from "./projection.ts";
 
 export type EncoderOptions = {
   arithmetic: Arithmetic;
@@ -49,7 +49,9 @@ export function encode(g: GraphBuilder, weights: NetworkWeights, options: Encode
   for (let i = 0; i < config.encoder_layers; i++) {
     const { query, key, value, out } = layer.self;
     // The attention adds the biases in passing.
-    const parts = [query, key, value].map((linear) => multiply.apply(normed, { ...linear, bias: undefined }));
+    const parts = [query, key, value].map((linear) =>
+      multiply.apply(normed, withProperties(linear, { bias: undefined })),
+    );
     const bias = attentionBias(g, `encoder.layers.${i}.self_attn`, [query, key, value]);
     const mixed = g.op("MultiHeadAttention", [...parts, bias], {
       domain: MICROSOFT,

@@ -54,15 +54,15 @@ export function embed(
   arithmetic: Arithmetic,
 ) {
   const { vocab_size, max_target_positions, d_model: width } = weights.config;
-  const tokens = weights.tensor("decoder.embed_tokens.weight", vocab_size, width);
+  const tokens = () => weights.tensor("decoder.embed_tokens.weight", vocab_size, width);
   const places = weights.tensor("decoder.embed_positions.weight", max_target_positions, width);
   const place = g.weight("decoder.embed_positions", "float32", [max_target_positions, width], () => bytes(places));
   let token: string;
   if (arithmetic === "fp32") {
-    const table = g.weight("decoder.embed_tokens", "float32", [vocab_size, width], () => bytes(tokens));
+    const table = g.weight("decoder.embed_tokens", "float32", [vocab_size, width], () => bytes(tokens()));
     token = g.op("Gather", [table, ids]);
   } else {
-    const halves = () => bytes(new Float16Array(tokens));
+    const halves = () => bytes(new Float16Array(tokens()));
     const table = g.weight("decoder.embed_tokens.fp16", "float16", [vocab_size, width], halves);
     token = g.op("Cast", [g.op("Gather", [table, ids])], { attributes: { to: { int: TYPES.float32 } } });
   }
@@ -76,13 +76,22 @@ export function joinedProjection(
 ): Linear {
   const parts = [query, key, value];
   const outputs = parts.reduce((sum, part) => sum + part.outputs, 0);
-  const weights = new Float32Array(outputs * query.inputs);
   const bias = new Float32Array(outputs);
   let row = 0;
   for (const part of parts) {
-    weights.set(part.weights, row * query.inputs);
     if (part.bias) bias.set(part.bias, row);
     row += part.outputs;
   }
-  return { name, weights, bias, inputs: query.inputs, outputs };
+  return {
+    ...{ name, bias, inputs: query.inputs, outputs },
+    get weights() {
+      const weights = new Float32Array(outputs * query.inputs);
+      let place = 0;
+      for (const part of parts) {
+        weights.set(part.weights, place);
+        place += part.outputs * query.inputs;
+      }
+      return weights;
+    },
+  };
 }

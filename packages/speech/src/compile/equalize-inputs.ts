@@ -20,7 +20,9 @@ export function equalizeInputs(
   const bias = Float32Array.from(norm.bias);
   const factors = new Float32Array(channels);
   const largest = new Float32Array(channels).fill(SMALLEST);
-  for (const { weights, inputs } of linears) {
+  const read = linears.map((linear) => linear.weights);
+  for (const [i, { inputs }] of linears.entries()) {
+    const weights = read[i];
     for (let row = 0; row < weights.length; row += inputs) {
       for (let channel = 0; channel < inputs; channel++) {
         const weight = Math.abs(weights[row + channel]);
@@ -34,12 +36,12 @@ export function equalizeInputs(
     gain[channel] /= factors[channel];
     bias[channel] /= factors[channel];
   }
-  const scaled = linears.map((linear) => {
-    const weights = new Float32Array(linear.weights);
+  const scaled = linears.map(({ name, inputs, outputs, bias: own }, i): Linear => {
+    const weights = new Float32Array(read[i]);
     for (let row = 0; row < weights.length; row += channels) {
       for (let channel = 0; channel < channels; channel++) weights[row + channel] *= factors[channel];
     }
-    return { ...linear, weights };
+    return { name, weights, inputs, outputs, bias: own };
   });
   return { norm: { ...norm, gain, bias }, linears: scaled, factors };
 }

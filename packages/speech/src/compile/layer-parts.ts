@@ -1,6 +1,6 @@
 import { type GraphBuilder, MICROSOFT } from "./graph-builder.ts";
 import type { Norm } from "./network-weights.ts";
-import { bytes, type Linear, type Projected, type Projections } from "./projection.ts";
+import { bytes, type Linear, type Projected, type Projections, withProperties } from "./projection.ts";
 
 /** The least that GELU gives (at −0.75), rounded away from zero. */
 const LEAST_OF_GELU = -0.17;
@@ -43,5 +43,5 @@ export function feedForward(g: GraphBuilder, multiply: Projections, x: string, u
   const active = bias
     ? g.op("BiasGelu", [value, bias], { domain: MICROSOFT })
     : g.op("Gelu", [value], { domain: MICROSOFT });
-  return multiply.multiply(active, { ...down, lowest: LEAST_OF_GELU });
+  return multiply.multiply(active, withProperties(down, { lowest: LEAST_OF_GELU }));
 }

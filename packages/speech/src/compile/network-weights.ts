@@ -57,16 +57,17 @@ export class NetworkWeights {
   logits(cut: number): { norm: Norm; linears: Linear[] } {
     const { vocab_size, d_model: inputs } = this.config;
     const own = "proj_out.weight";
-    const all = this.#tensors.has(own)
-      ? this.#tensors.read(own, [vocab_size, inputs])
-      : this.tensor("decoder.embed_tokens.weight", vocab_size, inputs);
-    const part = (name: string, weights: Float32Array) => {
-      return { name: `logits.${name}`, weights, inputs, outputs: weights.length / inputs };
-    };
-    return this.#feed("decoder.layer_norm", [
-      part("text", all.subarray(0, cut * inputs)),
-      part("rest", all.subarray(cut * inputs)),
-    ]);
+    const all = () =>
+      this.#tensors.has(own)
+        ? this.#tensors.read(own, [vocab_size, inputs])
+        : this.tensor("decoder.embed_tokens.weight", vocab_size, inputs);
+    const part = (name: string, from: number, to: number): Linear => ({
+      ...{ name: `logits.${name}`, inputs, outputs: to - from },
+      get weights() {
+        return all().subarray(from * inputs, to * inputs);
+      },
+    });
+    return this.#feed("decoder.layer_norm", [part("text", 0, cut), part("rest", cut, vocab_size)]);
   }
 
   #layer(prefix: string): EncoderLayer {
@@ -97,12 +98,12 @@ export class NetworkWeights {
   #linear(name: string): Linear {
     const [outputs, inputs] = this.#tensors.shape(`model.${name}.weight`);
     const hasBias = this.#tensors.has(`model.${name}.bias`);
+    const read = () => this.tensor(`${name}.weight`, outputs, inputs);
     return {
-      name,
-      weights: this.tensor(`${name}.weight`, outputs, inputs),
-      bias: hasBias ? this.tensor(`${name}.bias`, outputs) : undefined,
-      inputs,
-      outputs,
+      ...{ name, inputs, outputs, bias: hasBias ? this.tensor(`${name}.bias`, outputs) : undefined },
+      get weights() {
+        return read();
+      },
     };
   }
 }

@@ -9,16 +9,31 @@ import { quantizeBlocks, quantizeOutputs, type RowQuantized } from "./quantize-w
  */
 export type Arithmetic = "fp32" | "fp16" | "rows" | "rows-unsigned" | "blocks";
 
-/** A linear layer: `weights` `[outputs, inputs]` as safetensors hold them. */
+/**
+ * A linear layer: `weights` `[outputs, inputs]` as safetensors hold them. They may be read from the file each time they are
+ * asked for: a graph that has a layer several times asks once.
+ */
 export type Linear = {
   name: string;
-  weights: Float32Array;
+  readonly weights: Float32Array;
   inputs: number;
   outputs: number;
   bias?: Float32Array | undefined;
   /** A bound that no input lies below, where it is much nearer to zero than the largest inputs. */
   lowest?: number;
 };
+
+/** The same layer with other properties; its weights are still not read. */
+export function withProperties(linear: Linear, properties: Partial<Omit<Linear, "weights">>): Linear {
+  const { name, inputs, outputs, bias, lowest } = linear;
+  return {
+    ...{ name, inputs, outputs, bias, ...(lowest !== undefined && { lowest }) },
+    ...properties,
+    get weights() {
+      return linear.weights;
+    },
+  };
+}
 
 /** A product whose bias, if any, is still to be added: several operators can do so in passing. */
 export type Projected = { value: string; bias: string };
@@ -51,14 +66,16 @@ export class Projections {
     return bias ? this.#graph.op("Add", [value, bias]) : value;
   }
 
-  #plain(x: string, { name, weights, inputs, outputs }: Linear): string {
-    const make = () => bytes(transposed(weights, outputs, inputs));
+  #plain(x: string, linear: Linear): string {
+    const { name, inputs, outputs } = linear;
+    const make = () => bytes(transposed(linear.weights, outputs, inputs));
     return this.#graph.op("MatMul", [x, this.#graph.weight(`${name}.fp32`, "float32", [inputs, outputs], make)]);
   }
 
-  #halves(x: string, { name, weights, inputs, outputs }: Linear): string {
+  #halves(x: string, linear: Linear): string {
     const g = this.#graph;
-    const make = () => bytes(new Float16Array(transposed(weights, outputs, inputs)));
+    const { name, inputs, outputs } = linear;
+    const make = () => bytes(new Float16Array(transposed(linear.weights, outputs, inputs)));
     const cast = (value: string, type: "float16" | "float32") =>
       g.op("Cast", [value], { attributes: { to: { int: TYPES[type] } } });
     // Several matrices read the same input: it is cut to half once.
@@ -67,9 +84,10 @@ export class Projections {
     return cast(g.op("MatMul", [half, g.weight(`${name}.fp16`, "float16", [inputs, outputs], make)]), "float32");
   }
 
-  #rows(x: string, { name, weights, inputs, outputs, lowest }: Linear): string {
+  #rows(x: string, linear: Linear): string {
     const g = this.#graph;
-    const quantized = once(() => quantizeOutputs(weights, outputs, inputs));
+    const { name, inputs, outputs, lowest } = linear;
+    const quantized = once(() => quantizeOutputs(linear.weights, outputs, inputs));
     const unsigned = this.#arithmetic === "rows-unsigned";
     const values = unsigned
       ? g.weight(`${name}.uint8`, "uint8", [inputs, outputs], () => raised(quantized().values))
@@ -106,10 +124,11 @@ export class Projections {
     return row;
   }
 
-  #blocks(x: string, { name, weights, inputs, outputs }: Linear, bias: string): string {
+  #blocks(x: string, linear: Linear, bias: string): string {
     const g = this.#graph;
+    const { name, inputs, outputs } = linear;
     const size = blockSize(inputs);
-    const quantized = once(() => quantizeBlocks(weights, outputs, inputs, 8, size));
+    const quantized = once(() => quantizeBlocks(linear.weights, outputs, inputs, 8, size));
     const dims = [outputs, inputs / size, size];
     const values = g.weight(`${name}.blocks`, "uint8", dims, () => quantized().values);
     const scaleDims = [(outputs * inputs) / size];
