@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, rename, symlink, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { tenantJobs } from "@scribe/database";
@@ -277,6 +278,23 @@ test("the audio of a job is gone with the job", async () => {
   expect(await newFiles()).toHaveLength(1);
   const { tenant_id } = (await api.db.pool.query("SELECT tenant_id FROM jobs WHERE id = $1", [id])).rows[0];
   await tenantJobs(api.db, tenant_id).cancel(id);
+  expect((await api.call(`/api/v1/jobs/${id}`, { method: "DELETE" })).status).toBe(204);
+  expect(await newFiles()).toEqual([]);
+});
+
+test("a job whose audio cannot be removed is there to be erased again", async () => {
+  const { job_id: id } = (await (await postForm(api, [wavPart])).json()) as { job_id: string };
+  const { tenant_id } = (await api.db.pool.query("SELECT tenant_id FROM jobs WHERE id = $1", [id])).rows[0];
+  await tenantJobs(api.db, tenant_id).cancel(id);
+  const file = join(api.dataDir, "audio", (await newFiles())[0]!);
+  // A folder that leads to itself leads to no file.
+  const folder = dirname(file);
+  await rename(folder, `${folder}.kept`);
+  await symlink(folder, folder);
+  expect((await api.call(`/api/v1/jobs/${id}`, { method: "DELETE" })).status).toBe(503);
+  expect((await api.call(`/api/v1/jobs/${id}`)).status).toBe(200);
+  await unlink(folder);
+  await rename(`${folder}.kept`, folder);
   expect((await api.call(`/api/v1/jobs/${id}`, { method: "DELETE" })).status).toBe(204);
   expect(await newFiles()).toEqual([]);
 });

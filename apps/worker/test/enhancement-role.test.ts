@@ -297,7 +297,7 @@ test("a transcript's versions stay side by side; a job erased in mid-work takes 
   await create({ jobId, text: null });
   dispatcher.poke("enhancement");
   await waitFor(async () => model.calls.length === 3, { what: "the third" });
-  await box.jobs.erase(jobId);
+  await box.jobs.erase(jobId, async () => {});
   const { rows } = await box.db.pool.query("SELECT 1 FROM enhancements WHERE job_id = $1", [jobId]);
   expect(rows).toEqual([]);
   const { rows: told } = await box.db.pool.query(

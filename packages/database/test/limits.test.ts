@@ -125,7 +125,7 @@ test("usage holds what was done, by day and model, and outlives the jobs", async
   await recordPhase(bench.db, second.lease, "transcribing", 50);
   await bench.jobs.cancel(half.id);
   await bench.jobs.cancel(never.id);
-  await bench.jobs.erase(done.id);
+  await bench.jobs.erase(done.id, async () => {});
   const today = new Date().toISOString().slice(0, 10);
   expect(await tenantUsage(bench.db, bench.tenant.id).list({ from: today, to: today })).toEqual([
     { day: today, model: "m", completed: 1, failed: 0, cancelled: 2, audioSeconds: 40 },

@@ -14,6 +14,8 @@ import {
 } from "../src/index.ts";
 import { aJob, anOutcome, aSegment, aWindow, type DatabaseBench, openBench, WITH_WEBHOOK } from "./database-bench.ts";
 
+const keepAll = () => Promise.reject(new Error("Nothing was to be removed."));
+
 let bench: DatabaseBench;
 beforeAll(async () => {
   bench = await openBench();
@@ -54,7 +56,7 @@ test("another tenant's ids find nothing, in any method", async () => {
     renameSpeakers: () => other.jobs.renameSpeakers(job.id, new Map()),
     events: () => other.jobs.events(job.id, 0, 100),
     cancel: () => other.jobs.cancel(pending.id),
-    erase: () => other.jobs.erase(job.id),
+    erase: () => other.jobs.erase(job.id, keepAll),
     retry: () => other.jobs.retry(job.id, { apiKeyId: uuidV7(), isStored: async () => true }),
     moveStream: () => other.jobs.moveStream(job.id, { from: 0, to: 1 }),
     counts: async () => (await other.jobs.counts()).completed,
@@ -240,18 +242,21 @@ describe("an erasure", () => {
       "webhook_deliveries",
       "webhook_endpoints",
     ]);
-    expect(await jobs.erase(job.id)).toEqual({ audioKeys: [storageKey] });
+    const removed: string[][] = [];
+    const remove = async (keys: string[]) => void removed.push(keys);
+    expect(await jobs.erase(job.id, remove)).toBe("erased");
+    expect(removed).toEqual([[storageKey]]);
     expect(await holding()).toEqual([]);
     expect(await jobs.get(job.id)).toBeNull();
-    expect(await jobs.erase(job.id)).toBeNull();
+    expect(await jobs.erase(job.id, remove)).toBeNull();
   });
 
   test("is refused while the job lives", async () => {
     const { jobs } = await bench.addTenant();
     const job = await jobs.create(aJob());
-    expect(await jobs.erase(job.id)).toBe("live");
+    expect(await jobs.erase(job.id, keepAll)).toBe("live");
     await bench.claim(job.id);
-    expect(await jobs.erase(job.id)).toBe("live");
+    expect(await jobs.erase(job.id, keepAll)).toBe("live");
     expect(await jobs.get(job.id)).not.toBeNull();
   });
 
@@ -259,10 +264,19 @@ describe("an erasure", () => {
     const { jobs } = await bench.addTenant();
     const [one, other] = [await jobs.create(aJob({ audioKey: "a/1" })), await jobs.create(aJob({ audioKey: "a/1" }))];
     for (const { id } of [one, other]) await jobs.cancel(id);
-    expect(await jobs.erase(one.id)).toEqual({ audioKeys: [] });
-    expect(await jobs.erase(other.id)).toEqual({ audioKeys: ["a/1"] });
     const without = await jobs.create(aJob());
     await jobs.cancel(without.id);
-    expect(await jobs.erase(without.id)).toEqual({ audioKeys: [] });
+    const removed: string[][] = [];
+    for (const { id } of [one, other, without]) await jobs.erase(id, async (keys) => void removed.push(keys));
+    expect(removed).toEqual([[], ["a/1"], []]);
+  });
+
+  test("takes nothing where the audio cannot be removed, and all of it the next time", async () => {
+    const { jobs } = await bench.addTenant();
+    const job = await jobs.create(aJob({ audioKey: "a/2" }));
+    await jobs.cancel(job.id);
+    await expect(jobs.erase(job.id, () => Promise.reject(new Error("The store is away.")))).rejects.toThrow("away");
+    expect(await jobs.get(job.id)).toMatchObject({ status: "cancelled", audioKey: "a/2" });
+    expect(await jobs.erase(job.id, async () => {})).toBe("erased");
   });
 });

@@ -32,16 +32,19 @@ export async function stopOrErase(
   address: string | undefined,
 ): Promise<JobRow | null> {
   const jobs = tenantJobs(api.db, caller.tenantId);
-  let erased = await jobs.erase(id);
+  const erase = () =>
+    jobs.erase(id, async (keys) => {
+      for (const key of keys) await api.storage.remove(key);
+    });
+  let erased = await erase();
   if (erased === "live") {
     const { outcome, job } = await stopJob(api, caller, id);
     if (outcome === "cancelled") return job;
     // It ended between the two: now it can be erased.
-    erased = await jobs.erase(id);
+    erased = await erase();
   }
-  if (erased === null || erased === "live") throw notFound("job");
+  if (erased !== "erased") throw notFound("job");
   const act = { tenantId: caller.tenantId, actor: caller.publicId, action: "job.erased", target: id, address };
   await audit(api.db, act);
-  for (const key of erased.audioKeys) await api.storage.remove(key);
   return null;
 }

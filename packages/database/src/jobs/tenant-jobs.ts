@@ -142,12 +142,17 @@ export function tenantJobs(db: Database, tenantId: string) {
     },
 
     /**
-     * Erases a finished job with everything in the database that came of it, and says which objects the caller must
-     * remove. `live` where it has not ended; null where it is not the tenant's.
+     * Erases a finished job with everything that came of it: what is in the database, and by `removeAudio` the objects
+     * that nothing names any more. Where that throws, nothing is erased, and the job is there to be erased again. `live`
+     * where it has not ended; null where it is not the tenant's.
      */
-    async erase(id: string): Promise<{ audioKeys: string[] } | "live" | null> {
-      const erased = await inTransaction(db, (client) => eraseJob(client, id, tenantId));
-      return erased === null || erased === "live" ? erased : { audioKeys: erased.audioKeys };
+    async erase(id: string, removeAudio: (keys: string[]) => Promise<void>): Promise<"erased" | "live" | null> {
+      return await inTransaction(db, async (client) => {
+        const erased = await eraseJob(client, id, tenantId);
+        if (erased === null || erased === "live") return erased;
+        await removeAudio(erased.audioKeys);
+        return "erased";
+      });
     },
 
     /** A new job in place of one that failed or was cancelled; see `retryJob`. */
