@@ -14,7 +14,7 @@ const TRY_LIMIT_MS = 15_000;
 /** Of two workers together. */
 const GROWTH_LIMIT_BYTES = 64 * 1024 * 1024;
 /** A heap that may have gigabytes is swept late, and then each worker grows by what it happens to have read. */
-const SMALL_HEAP = ["--max-old-space-size=64"];
+const SMALL_HEAP = ["--max-old-space-size=128"];
 const WARM_UP_JOBS = 50;
 
 /** Receivers that misbehave in every way. Jobs are not held up, the schedule is kept, and memory does not grow. */
