@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { readConfig } from "@scribe/config";
 import { changeLevelBySignal, createLogger, type Logger } from "@scribe/telemetry";
 import { armFailPoints } from "./fail-point.ts";
@@ -25,6 +26,8 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
       production: env.NODE_ENV === "production",
       fail: armFailPoints(env.SCRIBE_FAILPOINTS),
     });
+    // Kept now, for whoever starts after a worker that was killed.
+    flushCompileCache();
     await signals.first;
     const graceSeconds = config.jobs.SHUTDOWN_GRACE_SECONDS;
     const deadline = setTimeout(() => endLate(log), graceSeconds * 1000 + FORCED_END_MS);

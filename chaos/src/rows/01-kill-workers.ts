@@ -7,6 +7,8 @@ import { findProcesses } from "../stage/orphans.ts";
 const WORKERS = 4;
 const EVERY_MS = 2_000;
 const ORPHAN_LIMIT_MS = 5_000;
+/** Four workers with a model on two cores: one job and one thread each, or no first window ever ends in two seconds. */
+const WITH_MODEL = { WORKER_CONCURRENCY: "1", INTRA_OP_THREADS: "1" };
 
 /** A random worker is killed every two seconds, and another takes its place. One job of ten has a recording to decode. */
 export const killWorkers: Row = {
@@ -15,7 +17,11 @@ export const killWorkers: Row = {
   onPostgres: true,
   withModel: true,
   async run(options) {
-    const stage = await openStage({ backend: options.backend, workers: WORKERS });
+    const stage = await openStage({
+      backend: options.backend,
+      workers: WORKERS,
+      env: options.real ? WITH_MODEL : {},
+    });
     const ledger = newLedger();
     let faults = 0;
     try {

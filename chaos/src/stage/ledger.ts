@@ -38,8 +38,10 @@ export async function submit(
     engine: "synthetic",
     metadata: { synthetic: JSON.stringify(audio ? synthetic : { ...synthetic, windows, audio }) },
   };
+  // Without second hearings: the bundled model doubts what it hears, and takes five seconds over what is a window to it.
+  const once = { temperature: 0, logprob_threshold: null, compression_ratio_threshold: null };
   const body = JSON.stringify({
-    ...(said === undefined ? rehearsal : { url: stage.dialogueUrl, diarize: false, cache: false }),
+    ...(said === undefined ? rehearsal : { url: stage.dialogueUrl, diarize: false, cache: false, ...once }),
     webhook_url: `${stage.receiver.url}/hook`,
     ...more,
   });

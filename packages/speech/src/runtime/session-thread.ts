@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { PcmFile } from "../audio/pcm-file.ts";
@@ -38,7 +39,11 @@ function serve(port: MessagePort, settings: ThreadSettings) {
           type: "log",
           entry: { level: "warn", message: "Memory ran out; fewer windows share a run", rows, reason },
         }),
-      onLoaded: (loaded) => post({ type: "log", entry: { level: "info", message: "A model was loaded", ...loaded } }),
+      onLoaded: (loaded) => {
+        // This process is always killed: what Node compiled for it would never be kept.
+        flushCompileCache();
+        post({ type: "log", entry: { level: "info", message: "A model was loaded", ...loaded } });
+      },
       onUnloaded: () => post({ type: "unloaded" }),
     },
   );
