@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type EnhancementRow, tenantEnhancements } from "@scribe/database";
-import { isTerminal, RequestError } from "@scribe/domain";
+import { isTerminal } from "@scribe/domain";
 import type { Api } from "../api.ts";
 import { defineRoute } from "../openapi/route.ts";
 import { openSseWriter } from "../streams/sse-writer.ts";
 import { whenClosed } from "../when-closed.ts";
 import { toEnhancementView } from "./enhanced-ai-view.ts";
 import { keyHolds } from "./key-holds.ts";
+import { mayStream } from "./may-stream.ts";
 import type { Caller } from "./middleware/authenticate.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 
@@ -28,14 +29,7 @@ export const watchEnhancement = defineRoute({
     async ({ request, response, caller, params }) => {
       const id = idFrom(params, "enhancement");
       const first = await read(api, caller, id);
-      if (request.method === "HEAD") {
-        response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
-        response.end();
-        return;
-      }
-      if (api.lifecycle.draining) {
-        throw new RequestError("service_unavailable", "This server is going away.", { retryAfterSeconds: 1 });
-      }
+      if (!mayStream(api, request, response)) return;
       whenClosed(response, api.waiting.take(caller.keyId));
       response.locals.streamed = true;
       const gone = new AbortController();

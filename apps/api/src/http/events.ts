@@ -3,6 +3,7 @@ import { RequestError } from "@scribe/domain";
 import type { Request } from "express";
 import { defineRoute } from "../openapi/route.ts";
 import { keyHolds } from "./key-holds.ts";
+import { mayStream } from "./may-stream.ts";
 import { idFrom, notFound } from "./middleware/render-problem.ts";
 
 export const getEvents = defineRoute({
@@ -36,14 +37,7 @@ export const getEvents = defineRoute({
           return;
         }
       }
-      if (request.method === "HEAD") {
-        response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
-        response.end();
-        return;
-      }
-      if (api.lifecycle.draining) {
-        throw new RequestError("service_unavailable", "This server is going away.", { retryAfterSeconds: 1 });
-      }
+      if (!mayStream(api, request, response)) return;
       await api.streams.serve({
         response,
         tenantId: caller.tenantId,
