@@ -38,7 +38,7 @@ export async function hearStretch(
   const segments: SpeechSegment[] = [];
   for (let window = queue.shift(); window; window = queue.shift()) {
     for (const part of await hearBest(hearing, window, signal)) {
-      segments.push(...believe(hearing, part, part.segments, speechSeconds));
+      segments.push(...believe(hearing, part, speechSeconds));
       const rest = { start: part.heardUntil, end: part.end };
       // What is heard again must have become shorter, and hold speech: else nothing would end.
       if (rest.start <= part.start) continue;
@@ -52,8 +52,7 @@ export async function hearStretch(
 /** The segments that the guards against invented text leave. */
 function believe(
   { model, options }: StretchHearing,
-  { start, end }: Window,
-  segments: SpeechSegment[],
+  { start, end, segments }: Heard,
   speechSeconds: (start: number, end: number) => number,
 ): SpeechSegment[] {
   const { hopSize, sampleRate } = model.features;
