@@ -194,7 +194,7 @@ export async function findTranscript(
   caller: Caller,
   id: string | undefined,
 ): Promise<{ job: JobRow; transcript: Transcript }> {
-  const job = await findJob(api, caller, { id: id, what: WHAT });
+  const job = await findJob(api, caller, { id, what: WHAT });
   const transcript = await readResult(api, caller, job);
   if (transcript) return { job, transcript };
   throw new RequestError("invalid_request", "This transcript has a status other than completed.");
