@@ -84,7 +84,14 @@ export type { JobRow, JobSource } from "./jobs/job-row.ts";
 export { type Idempotency, IdempotencyBusy, IdempotencyRace, type KeptAnswer } from "./jobs/once.ts";
 export { readSegments, readTranscript } from "./jobs/read-transcript.ts";
 export { NotRetryable, type RetryOptions } from "./jobs/retry-job.ts";
-export { type JobCounts, type JobFilter, type QueuePosition, type TenantJobs, tenantJobs } from "./jobs/tenant-jobs.ts";
+export {
+  type JobCounts,
+  type JobFilter,
+  type QueuePosition,
+  type TenantJobs,
+  tenantJobs,
+  type WholeJob,
+} from "./jobs/tenant-jobs.ts";
 export type { JobEventRow } from "./jobs/write-events.ts";
 export { type LexiconRow, type LexiconVersion, tenantLexicons } from "./lexicons/lexicons.ts";
 export { type Claimed, claimJob, type Lease, MAX_CRASHES } from "./lifecycle/claim-job.ts";

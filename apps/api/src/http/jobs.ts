@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { tenantBatches, tenantEnhancements, tenantJobs } from "@scribe/database";
+import { tenantBatches, tenantJobs } from "@scribe/database";
 import { isUuid, JOB_STATUSES, RequestError, safeText } from "@scribe/domain";
 import { z } from "zod";
 import { defineRoute } from "../openapi/route.ts";
@@ -26,13 +26,11 @@ export const getJob = defineRoute({
     ({ db }) =>
     async ({ response, caller, params, query }) => {
       const jobs = tenantJobs(db, caller.tenantId);
-      const job = await jobs.get(idFrom(params, "job"));
-      if (!job) throw notFound("job");
+      const whole = await jobs.getWhole(idFrom(params, "job"), { withResult: query.result !== false });
+      if (!whole) throw notFound("job");
+      const { job, ...results } = whole;
       const queue = job.status === "pending" ? await jobs.queuePosition(job) : null;
-      const result = job.status === "completed" && query.result !== false ? await jobs.transcript(job.id) : null;
-      const enhancements =
-        job.status === "completed" ? await tenantEnhancements(db, caller.tenantId).ofJob(job.id) : [];
-      sendJson(response, 200, toJobView(job, { queue, result, enhancements }));
+      sendJson(response, 200, toJobView(job, { queue, ...results }));
     },
 });
 

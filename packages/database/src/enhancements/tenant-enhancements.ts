@@ -66,16 +66,6 @@ export function tenantEnhancements(db: Database, tenantId: string) {
       return rows;
     },
 
-    /** A job's, oldest version first. */
-    async ofJob(jobId: string): Promise<EnhancementLink[]> {
-      const { rows } = await db.pool.query<EnhancementLink>({
-        name: "enhancements-of-job",
-        text: "SELECT id, version, status FROM enhancements WHERE job_id = $1 AND tenant_id = $2 ORDER BY version",
-        values: [jobId, tenantId],
-      });
-      return rows;
-    },
-
     /** Null where it is not the tenant's. */
     async cancel(id: string): Promise<{ outcome: "cancelled" | "was_terminal"; row: EnhancementRow } | null> {
       const cancelled = await cancelEnhancement(db, tenantId, id);

@@ -19,7 +19,6 @@ export async function readSegments(client: Pool | PoolClient, jobId: string): Pr
 }
 
 interface TranscriptRow {
-  id: string;
   text: string;
   language: string | null;
   language_probability: number | null;
@@ -28,6 +27,31 @@ interface TranscriptRow {
   speakers: string[];
   diarization: Transcript["diarization"] | null;
   extra: Pick<Transcript, "original_text" | "cached">;
+}
+
+/**
+ * A select list's `transcript` and `segments`, for `readFound`: the result of the row's job in the same statement, and
+ * so as it is at the same instant; provisional segments are none. `jobs` must be named so in the statement.
+ */
+export const TRANSCRIPT_OF_JOB = `
+  (SELECT row_to_json(found) FROM (
+    SELECT text, language, language_probability, duration, words_method, speakers, diarization, extra
+    FROM transcripts WHERE transcripts.job_id = jobs.id
+  ) AS found) AS transcript,
+  (SELECT json_agg(found ORDER BY index) FROM (
+    SELECT index, start, "end", text, data FROM segments
+    WHERE segments.job_id = jobs.id AND jobs.status = 'completed'
+  ) AS found) AS segments`;
+
+export interface FoundTranscript {
+  transcript: TranscriptRow | null;
+  /** Null where there are none. */
+  segments: SegmentRow[] | null;
+}
+
+/** What was selected with `TRANSCRIPT_OF_JOB`; null where the job has no result. */
+export function readFound({ transcript, segments }: FoundTranscript): Transcript | null {
+  return transcript === null ? null : toTranscript(transcript, (segments ?? []).map(toSegment));
 }
 
 /** The result of a completed job, or null where it has none. The caller has checked whose job it is. */
@@ -41,7 +65,7 @@ export async function readTranscripts(
   jobIds: readonly string[],
 ): Promise<Map<string, Transcript>> {
   if (jobIds.length === 0) return new Map();
-  const { rows } = await client.query<TranscriptRow>(
+  const { rows } = await client.query<TranscriptRow & { id: string }>(
     `SELECT job_id AS id, text, language, language_probability, duration, words_method, speakers, diarization, extra
      FROM transcripts WHERE job_id = ANY($1::uuid[])`,
     [jobIds],
@@ -50,7 +74,7 @@ export async function readTranscripts(
     client,
     rows.map(({ id }) => id),
   );
-  return new Map(rows.map((row) => [row.id, toTranscript(row, segments.get(row.id) ?? [])]));
+  return new Map(rows.map(({ id, ...row }) => [id, toTranscript(row, segments.get(id) ?? [])]));
 }
 
 async function readSegmentsOf(client: Pool | PoolClient, jobIds: readonly string[]): Promise<Map<string, Segment[]>> {
@@ -73,7 +97,7 @@ function toSegment({ index, start, end, text, data }: SegmentRow): Segment {
 }
 
 function toTranscript(row: TranscriptRow, segments: Segment[]): Transcript {
-  const { id: _id, words_method, speakers, diarization, extra, ...rest } = row;
+  const { words_method, speakers, diarization, extra, ...rest } = row;
   return {
     ...rest,
     segments,

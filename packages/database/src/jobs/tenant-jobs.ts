@@ -1,4 +1,5 @@
 import type { JobStatus, Segment, Transcript } from "@scribe/domain";
+import type { EnhancementLink } from "../enhancements/tenant-enhancements.ts";
 import { type Database, inTransaction } from "../open-database.ts";
 import { createJob, type NewJob } from "./create-job.ts";
 import { endJob } from "./end-job.ts";
@@ -6,7 +7,7 @@ import { eraseJob } from "./erase-job.ts";
 import { type EqualJob, findEqualJob } from "./find-equal-job.ts";
 import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
 import { type Idempotency, type KeptAnswer, readKeptAnswer } from "./once.ts";
-import { readSegments, readTranscript } from "./read-transcript.ts";
+import { type FoundTranscript, readFound, readSegments, TRANSCRIPT_OF_JOB } from "./read-transcript.ts";
 import { renameJobSpeakers } from "./rename-job-speakers.ts";
 import { type RetryOptions, retryJob } from "./retry-job.ts";
 import type { JobEventRow } from "./write-events.ts";
@@ -20,6 +21,13 @@ export interface JobFilter {
   createdBefore?: Date | undefined;
   recordingId?: string | undefined;
   batchId?: string | undefined;
+}
+
+/** A job, its result, and what was made of that, oldest version first. */
+export interface WholeJob {
+  job: JobRow;
+  result: Transcript | null;
+  enhancements: EnhancementLink[];
 }
 
 export interface QueuePosition {
@@ -68,6 +76,26 @@ export function tenantJobs(db: Database, tenantId: string) {
       return rows.length === 0 ? null : toJobRow(rows[0]);
     },
 
+    /**
+     * A job with what came of it: one statement, for who follows a job asks over and over, and each way to the database
+     * may be the slow one. `result` is null where it is not wanted or there is none.
+     */
+    async getWhole(id: string, { withResult }: { withResult: boolean }): Promise<WholeJob | null> {
+      const { rows } = await db.pool.query({
+        name: withResult ? "get-whole-job" : "get-job-and-versions",
+        text: `SELECT ${JOB_COLUMNS}, ${withResult ? TRANSCRIPT_OF_JOB : "NULL AS transcript, NULL AS segments"},
+            (SELECT json_agg(found ORDER BY version) FROM (
+              SELECT id, version, status FROM enhancements
+              WHERE enhancements.job_id = jobs.id AND enhancements.tenant_id = jobs.tenant_id
+            ) AS found) AS enhancements
+          FROM jobs WHERE id = $1 AND tenant_id = $2`,
+        values: [id, tenantId],
+      });
+      if (rows.length === 0) return null;
+      const { transcript, segments, enhancements, ...job } = rows[0];
+      return { job: toJobRow(job), result: readFound({ transcript, segments }), enhancements: enhancements ?? [] };
+    },
+
     /** Newest first. */
     async list(filter: JobFilter): Promise<JobRow[]> {
       const values: unknown[] = [tenantId];
@@ -108,7 +136,12 @@ export function tenantJobs(db: Database, tenantId: string) {
     },
 
     async transcript(id: string): Promise<Transcript | null> {
-      return (await mine(id)) ? await readTranscript(db.pool, id) : null;
+      const { rows } = await db.pool.query<FoundTranscript>({
+        name: "get-transcript",
+        text: `SELECT ${TRANSCRIPT_OF_JOB} FROM jobs WHERE id = $1 AND tenant_id = $2`,
+        values: [id, tenantId],
+      });
+      return rows.length === 0 ? null : readFound(rows[0]!);
     },
 
     async segments(id: string): Promise<Segment[]> {
