@@ -9,7 +9,7 @@ import { detectLanguage, voteLanguage } from "./detect-language.ts";
 import type { Window } from "./find-windows.ts";
 import { dropAnomalies, dropSilent } from "./guards.ts";
 import { placeSegments } from "./place-segments.ts";
-import { alignerOf } from "./transcribe-sequential.ts";
+import { alignerOf } from "./words/aligner-of.ts";
 import { timeWords } from "./words/time-words.ts";
 
 /** So much speech behind the last complete segment is heard again, in seconds. */

@@ -7,8 +7,7 @@ import type { ParsedSpeechOptions } from "../speech-options.ts";
 import type { Hearing } from "./decode-attempt.ts";
 import { findWindows } from "./find-windows.ts";
 import { hearStretch } from "./hear-stretch.ts";
-import { knownLanguage } from "./transcribe-sequential.ts";
-import { planTranscription } from "./transcription-plan.ts";
+import { knownLanguage, planTranscription } from "./transcription-plan.ts";
 import { voteForLanguage } from "./vote-for-language.ts";
 import type { WindowDecoder } from "./window-decoder.ts";
 

@@ -14,9 +14,9 @@ import { isSilence } from "./decode-with-fallback.ts";
 import { detectLanguage, type LanguageGuess, voteLanguage } from "./detect-language.ts";
 import { dropAnomalies } from "./guards.ts";
 import { placeSegments } from "./place-segments.ts";
-import { planTranscription, type TranscriptionPlan } from "./transcription-plan.ts";
+import { knownLanguage, planTranscription } from "./transcription-plan.ts";
 import type { EncodedWindow, WindowDecoder } from "./window-decoder.ts";
-import type { Align } from "./words/find-alignment.ts";
+import { alignerOf } from "./words/aligner-of.ts";
 import { timeWords } from "./words/time-words.ts";
 
 export type SequentialRequest = {
@@ -149,19 +149,4 @@ async function languageOf(
     [{ probabilities: await detectLanguage(decoder, special, window, signal), weight: 1 }],
     special.languages,
   );
-}
-
-/** The language where it need not be detected: of a checkpoint, as asked for, or the only one. */
-export function knownLanguage(
-  plan: TranscriptionPlan,
-  resume: SpeechCheckpoint | undefined,
-): LanguageGuess | undefined {
-  if (resume) return { language: resume.language, probability: resume.language_probability };
-  return plan.language === undefined ? undefined : { language: plan.language, probability: 1 };
-}
-
-/** How the words of an encoded window are found; undefined where the model does not show where it listens. */
-export function alignerOf(decoder: WindowDecoder, window: EncodedWindow, signal: AbortSignal): Align | undefined {
-  if (!decoder.canAlign) return undefined;
-  return (tokens, heads, textVocabulary) => decoder.align(window, tokens, heads, textVocabulary, signal);
 }

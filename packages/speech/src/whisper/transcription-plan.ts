@@ -3,7 +3,7 @@ import { SpeechError } from "../speech-error.ts";
 import { DECODER_VERSION, type SpeechCheckpoint } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
 import type { FallbackThresholds } from "./decode-with-fallback.ts";
-import { requestedLanguage } from "./detect-language.ts";
+import { type LanguageGuess, requestedLanguage } from "./detect-language.ts";
 import { type LogitsRule, suppress, suppressAtBegin, timestampRules } from "./logits-rules.ts";
 
 /** A request made ready for one model: everything checked that can be before the first window. */
@@ -98,4 +98,13 @@ function rulesFor(model: ModelFolder, options: ParsedSpeechOptions): Pick<Transc
   const suppressing = new Float32Array(model.config.vocab_size);
   for (const id of never) suppressing[id] = Number.NEGATIVE_INFINITY;
   return { rules, inGraph: { suppress: suppressing } };
+}
+
+/** The language where it need not be detected: of a checkpoint, as asked for, or the only one. */
+export function knownLanguage(
+  plan: TranscriptionPlan,
+  resume: SpeechCheckpoint | undefined,
+): LanguageGuess | undefined {
+  if (resume) return { language: resume.language, probability: resume.language_probability };
+  return plan.language === undefined ? undefined : { language: plan.language, probability: 1 };
 }
