@@ -39,9 +39,9 @@ export async function hearStretch(
   for (let window = queue.shift(); window; window = queue.shift()) {
     for (const part of await hearBest(hearing, window, signal)) {
       segments.push(...believe(hearing, part, speechSeconds));
-      const rest = { start: part.heardUntil, end: part.end };
-      // What is heard again must have become shorter, and hold speech: else nothing would end.
-      if (rest.start <= part.start) continue;
+      // What is heard again must have become shorter, and by more than a breath: else nothing would end, or not soon.
+      const shortest = part.start + Math.ceil((LEFT_OVER_SECONDS * sampleRate) / hopSize);
+      const rest = { start: Math.max(part.heardUntil, shortest), end: part.end };
       const spoken = speechSeconds((rest.start * hopSize) / sampleRate, (rest.end * hopSize) / sampleRate);
       if (spoken >= LEFT_OVER_SECONDS) queue.push(rest);
     }

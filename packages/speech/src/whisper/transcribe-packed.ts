@@ -2,10 +2,11 @@ import type { PcmFile } from "../audio/pcm-file.ts";
 import { type WindowFeatures, windowFeatures } from "../features/feature-source.ts";
 import { LogMel } from "../features/log-mel.ts";
 import type { ModelFolder } from "../model/read-model-folder.ts";
-import { DECODER_VERSION, type SpeechCheckpoint, type SpeechEvent, type SpeechSegment } from "../speech-events.ts";
+import { DECODER_VERSION, type SpeechCheckpoint, type SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
 import type { Hearing } from "./decode-attempt.ts";
 import { findWindows } from "./find-windows.ts";
+import { hearAhead } from "./hear-ahead.ts";
 import { hearStretch } from "./hear-stretch.ts";
 import { knownLanguage, planTranscription } from "./transcription-plan.ts";
 import { voteForLanguage } from "./vote-for-language.ts";
@@ -54,21 +55,15 @@ export async function* transcribePacked(
   language ??= await voteForLanguage(hearing, source, windows, spans, stop);
   yield { type: "language", ...language };
 
-  const underway: Promise<SpeechSegment[]>[] = [];
+  const heard = { ...hearing, source, spans, language: perWindow ? undefined : language.language };
+  const ahead = hearAhead(
+    left,
+    () => decoder.width,
+    (window) => hearStretch(heard, window, stop),
+  );
   try {
-    let asked = 0;
     for (const [i, { end }] of left.entries()) {
-      for (; asked < left.length && underway.length < Math.max(1, decoder.width); asked++) {
-        const heard = hearStretch(
-          { ...hearing, source, spans, language: perWindow ? undefined : language.language },
-          left[asked],
-          stop,
-        );
-        // Its failure is thrown when its turn comes.
-        heard.catch(() => {});
-        underway.push(heard);
-      }
-      const segments = (await underway.shift()) ?? [];
+      const segments = await ahead.read(i);
       yield {
         type: "window",
         segments,
@@ -88,7 +83,7 @@ export async function* transcribePacked(
     }
   } finally {
     own.abort();
-    await Promise.allSettled(underway);
+    await ahead.end();
   }
   const durationSeconds = pcm.sampleCount / features.sampleRate;
   yield {
