@@ -33,6 +33,8 @@ export interface BenchOptions {
   /** Requests under way at once in `http`. */
   connections: number;
   rounds: number;
+  /** `long-form` without second hearings: hours of speech then take minutes. */
+  greedy: boolean;
   /** Of the object of `storage`. */
   megabytes: number;
   /** Of a round of `queue`. */
@@ -61,7 +63,7 @@ const BENCHES: Record<string, Bench> = {
   },
   equality: { what: "tokens next to those of transformers.js (SCRIBE_TEST_AUDIO, SCRIBE_TEST_MODELS)", run: equality },
   "long-form": {
-    what: "clips joined to a long recording next to the clips alone (SCRIBE_TEST_AUDIO, --minutes 10)",
+    what: "clips joined to a long recording next to the clips alone (SCRIBE_TEST_AUDIO, --minutes 10, --greedy)",
     run: longForm,
   },
   growth: { what: "time and memory of the child over 1, 10, 60 and 180 minutes (--minutes 180)", run: growth },
@@ -103,6 +105,7 @@ const { values, positionals } = parseArgs({
     list: { type: "boolean" },
     minutes: { type: "string" },
     only: { type: "string", default: "" },
+    greedy: { type: "boolean", default: false },
     seconds: { type: "string", default: "4" },
     connections: { type: "string", default: "16" },
     rounds: { type: "string" },
@@ -126,6 +129,7 @@ if (values.list) {
     await BENCHES[name]!.run({
       minutes: Number(values.minutes ?? USUAL_MINUTES[name] ?? 5),
       only: values.only,
+      greedy: values.greedy,
       seconds: Number(values.seconds),
       connections: Number(values.connections),
       jobs: Number(values.jobs ?? USUAL_JOBS[name] ?? 1000),

@@ -6,13 +6,17 @@ import type { NetworkFolders } from "./networks.ts";
 import type { Recording } from "./recordings.ts";
 
 const MINUTES = (process.env.DIARIZATION_MINUTES ?? "10,30").split(",").map(Number);
-/** The networks need minutes for an hour; without DIARIZATION_NETWORK_MINUTES this is not measured of them. */
-const NETWORK_MINUTES = (process.env.DIARIZATION_NETWORK_MINUTES ?? "").split(",").filter(Boolean).map(Number);
+/** The networks need minutes for an hour; where no lengths are named this is not measured of them. */
+const lengths = (variable: string) => (process.env[variable] ?? "").split(",").filter(Boolean).map(Number);
+const NETWORK_MINUTES = {
+  fast: lengths("DIARIZATION_FAST_MINUTES"),
+  exact: lengths("DIARIZATION_EXACT_MINUTES"),
+};
 
 /**
  * The peak of the diarization process' memory, and its pace, over recordings of growing length: one again and again, so
  * the count of speakers is not what it would be in a real one (the same words again tell nothing new of a voice).
- * DIARIZATION_MINUTES (10,30) and DIARIZATION_NETWORK_MINUTES (none) name the lengths.
+ * DIARIZATION_MINUTES (10,30), DIARIZATION_FAST_MINUTES and DIARIZATION_EXACT_MINUTES (none) name the lengths.
  */
 export async function memoryOverLength(recording: Recording, folder: string, networks: NetworkFolders): Promise<void> {
   const once = readFileSync(recording.pcmPath);
@@ -33,7 +37,7 @@ export async function memoryOverLength(recording: Recording, folder: string, net
   };
   for (const minutes of MINUTES) await ask("bundled", minutes, {});
   for (const speed of ["fast", "exact"] as const) {
-    for (const minutes of NETWORK_MINUTES) await ask(`networks, ${speed}`, minutes, { ...networks, speed });
+    for (const minutes of NETWORK_MINUTES[speed]) await ask(`networks, ${speed}`, minutes, { ...networks, speed });
   }
   console.log(`\n${recording.name} again and again\n`);
   printTable(["how", "minutes", "peak memory", "real time"], rows);

@@ -6,6 +6,7 @@ import type { BenchOptions } from "../main.ts";
 import { printTable } from "../print-table.ts";
 import { memoryOf } from "./child-memory.ts";
 import { joinClips, readClips } from "./clips.ts";
+import { GREEDY } from "./greedy.ts";
 import { THREADS } from "./open-compiled.ts";
 import { transcribeFile } from "./transcribe-file.ts";
 
@@ -14,7 +15,8 @@ const MOST_GROWTH = 0.1;
 
 /**
  * Recordings of 1 to 180 minutes, each through a new child: time should grow with the length, the child's highest memory
- * should not. The first minute fills the batch: what a longer one needs is compared with the ten-minute one.
+ * should not. The first minute fills the batch: what a longer one needs is compared with the ten-minute one. Greedy: how
+ * often a doubtful window is heard again is a matter of what is said, not of length.
  */
 export async function growth({ minutes: longest }: BenchOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "scribe-bench-growth-"));
@@ -31,7 +33,7 @@ export async function growth({ minutes: longest }: BenchOptions): Promise<void> 
         graphs: { cacheFolder: join(folder, "graphs"), precision: "fp32" },
       });
       try {
-        const { ms } = await transcribeFile(runtime, model, path, {});
+        const { ms } = await transcribeFile(runtime, model, path, GREEDY);
         results.push({ minutes, seconds: ms / 1000, peak: memoryOf(runtime.health().pid!).peak });
       } finally {
         await runtime.close();

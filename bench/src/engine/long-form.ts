@@ -5,6 +5,7 @@ import { type SpeechOptions, startSpeechRuntime } from "@scribe/speech";
 import type { BenchOptions } from "../main.ts";
 import { printTable } from "../print-table.ts";
 import { joinClips, readClips, testModels } from "./clips.ts";
+import { GREEDY } from "./greedy.ts";
 import { THREADS } from "./open-compiled.ts";
 import { transcribeFile } from "./transcribe-file.ts";
 import { errorRate } from "./word-errors.ts";
@@ -19,7 +20,7 @@ const WAYS: Record<string, SpeechOptions> = {
  * Clips joined to one long recording with gaps of 0.2 to 3 s, and the same clips each alone: word error rates, and whether
  * times rise. The bundled model hears synthesized voices, the one of real size (where there is one) real speech.
  */
-export async function longForm({ minutes }: BenchOptions): Promise<void> {
+export async function longForm({ minutes, greedy }: BenchOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "scribe-bench-long-"));
   const runtime = startSpeechRuntime({
     executionProviders: ["cpu"],
@@ -36,7 +37,8 @@ export async function longForm({ minutes }: BenchOptions): Promise<void> {
       const joined = joinClips(clips, minutes * 60);
       const path = join(folder, "joined.pcm");
       await writeFile(path, Buffer.from(joined.samples.buffer));
-      for (const [way, options] of Object.entries(WAYS)) {
+      for (const [way, own] of Object.entries(WAYS)) {
+        const options = { ...own, ...(greedy && GREEDY) };
         const pairs: [string, string][] = [];
         for (const { file, samples, text } of clips) {
           const alone = join(folder, `${file}.pcm`);
@@ -48,7 +50,14 @@ export async function longForm({ minutes }: BenchOptions): Promise<void> {
         const rising = segments.every(({ start, end }, i) => end >= start && start >= (segments[i - 1]?.start ?? 0));
         const verdict = together - alone <= MOST_POINTS && rising ? "met" : "MISSED";
         const cells = [alone, together, together - alone].map((points) => `${points.toFixed(1)}`);
-        rows.push([model.replace(/.*\//, ""), way, ...cells, rising ? "yes" : "NO", (ms / 1000).toFixed(0), verdict]);
+        rows.push([
+          model.replace(/.*\//, ""),
+          greedy ? `${way}, greedy` : way,
+          ...cells,
+          rising ? "yes" : "NO",
+          (ms / 1000).toFixed(0),
+          verdict,
+        ]);
       }
     }
     printTable(
