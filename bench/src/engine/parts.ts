@@ -6,6 +6,7 @@ export const PARTS = {
   recording: "a long recording, from samples to text",
   features: "log-mel features",
   ragged: "windows of many lengths in one batch",
+  compile: "the shapes of large-v3-turbo into graphs",
 } as const;
 
 export type PartName = keyof typeof PARTS;
@@ -28,6 +29,8 @@ export async function runPart(name: PartName, { minutes, rounds }: PartOptions):
       return (await import("./compare-features.ts")).compareFeatures(rounds);
     case "ragged":
       return (await import("./measure-ragged.ts")).measureRagged();
+    case "compile":
+      return (await import("./compile-turbo.ts")).compileTurbo();
     default:
       throw new Error(`There is no part ${name satisfies never}.`);
   }

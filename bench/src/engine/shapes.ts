@@ -3,6 +3,10 @@ export interface Shape {
   width: number;
   heads: number;
   layers: number;
+  /** As many as `layers` where absent. */
+  decoderLayers?: number;
+  /** `MEL_BINS` where absent. */
+  melBins?: number;
 }
 
 export const SHAPES = {
@@ -10,6 +14,9 @@ export const SHAPES = {
   base: { width: 512, heads: 8, layers: 6 },
   small: { width: 768, heads: 12, layers: 12 },
 } as const satisfies Record<string, Shape>;
+
+/** large-v3-turbo: the largest encoder there is, and a decoder of four layers. */
+export const TURBO: Shape = { width: 1280, heads: 20, layers: 32, decoderLayers: 4, melBins: 128 };
 
 export type ShapeName = keyof typeof SHAPES;
 

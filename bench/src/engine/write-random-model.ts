@@ -43,12 +43,12 @@ export function writeRandomModel(folder: string, shape: Shape): ModelFolder {
   } finally {
     closeSync(descriptor);
   }
-  return describe(folder, shape);
+  return describeRandomModel(folder, shape);
 }
 
 type TensorPlan = { name: string; dims: number[]; centre: number; scale: number };
 
-function tensorsOf({ width, layers }: Shape): TensorPlan[] {
+function tensorsOf({ width, layers, decoderLayers = layers, melBins = MEL_BINS }: Shape): TensorPlan[] {
   const tensors: TensorPlan[] = [];
   const add = (name: string, dims: number[], scale: number, centre = 0) => tensors.push({ name, dims, scale, centre });
   const norm = (name: string) => {
@@ -59,7 +59,7 @@ function tensorsOf({ width, layers }: Shape): TensorPlan[] {
     add(`${name}.weight`, [outputs, inputs], 1 / Math.sqrt(inputs));
     if (!name.endsWith("k_proj")) add(`${name}.bias`, [outputs], 0.02);
   };
-  add("encoder.conv1.weight", [width, MEL_BINS, 3], 0.1);
+  add("encoder.conv1.weight", [width, melBins, 3], 0.1);
   add("encoder.conv1.bias", [width], 0.02);
   add("encoder.conv2.weight", [width, width, 3], 0.05);
   add("encoder.conv2.bias", [width], 0.02);
@@ -68,7 +68,7 @@ function tensorsOf({ width, layers }: Shape): TensorPlan[] {
   add("decoder.embed_tokens.weight", [VOCABULARY, width], 0.1);
   for (const side of ["encoder", "decoder"]) {
     norm(`${side}.layer_norm`);
-    for (let i = 0; i < layers; i++) {
+    for (let i = 0; i < (side === "encoder" ? layers : decoderLayers); i++) {
       const prefix = `${side}.layers.${i}`;
       for (const attention of side === "encoder" ? ["self_attn"] : ["self_attn", "encoder_attn"]) {
         norm(`${prefix}.${attention}_layer_norm`);
@@ -93,7 +93,9 @@ function randomPool(): Float32Array {
   });
 }
 
-function describe(folder: string, { width, heads, layers }: Shape): ModelFolder {
+/** The model that `writeRandomModel` has put into `folder`. */
+export function describeRandomModel(folder: string, shape: Shape): ModelFolder {
+  const { width, heads, layers, decoderLayers = layers, melBins = MEL_BINS } = shape;
   const special = {
     startOfTranscript: END_OF_TEXT + 1,
     endOfText: END_OF_TEXT,
@@ -112,17 +114,17 @@ function describe(folder: string, { width, heads, layers }: Shape): ModelFolder 
       model_type: "whisper",
       d_model: width,
       encoder_layers: layers,
-      decoder_layers: layers,
+      decoder_layers: decoderLayers,
       encoder_attention_heads: heads,
       decoder_attention_heads: heads,
-      num_mel_bins: MEL_BINS,
+      num_mel_bins: melBins,
       max_source_positions: POSITIONS,
       max_target_positions: TEXT_POSITIONS,
       vocab_size: VOCABULARY,
       median_filter_width: 7,
     },
     generation: {},
-    features: { melBins: MEL_BINS, fftSize: 400, hopSize: 160, sampleRate: 16_000 },
+    features: { melBins, fftSize: 400, hopSize: 160, sampleRate: 16_000 },
     windowFrames: 2 * POSITIONS,
     windowSamples: 480_000,
     framesPerTimestamp: 2,

@@ -1,7 +1,7 @@
 // The second door: single parts of the engine, for what measures them and compares them with others. The system itself
 // uses the first one.
 export { PcmFile } from "./audio/pcm-file.ts";
-export { type CompileOptions, compileModel, type Precision } from "./compile/compile-model.ts";
+export { type CompileOptions, compileModel, type GraphForm, type Precision } from "./compile/compile-model.ts";
 export { CompiledModel } from "./compile/compiled-model.ts";
 export { openSafetensors, type Safetensors } from "./compile/read-safetensors.ts";
 export { LogMel } from "./features/log-mel.ts";
