@@ -1,5 +1,6 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { Cross, DecoderShape } from "./batch-row.ts";
+import type { SlotValues } from "./slot-buffer.ts";
 
 /**
  * `scores` `[compiled heads, tokens, positions]`, scaled attention scores before softmax, and `probabilities` `[tokens]`:
@@ -10,7 +11,7 @@ export type AlignedRow = { scores: Float32Array; probabilities: Float32Array; po
 /** Feeds the tokens of several windows to the alignment graph, in one run. */
 export async function teacherForce(
   session: InferenceSession,
-  { positions, heads, headSize, vocabulary }: DecoderShape,
+  { positions, vocabulary }: DecoderShape,
   compiledHeads: number,
   windows: readonly { cross: Cross; tokens: readonly number[] }[],
   wantsProbabilities: boolean,
@@ -28,10 +29,10 @@ export async function teacherForce(
     wants_probabilities: new Tensor("bool", [wantsProbabilities], []),
   };
   for (const name of session.inputNames.filter((input) => input.startsWith("cross_"))) {
-    const size = heads * positions * headSize;
-    const values = new Float32Array(windows.length * size);
-    for (const [i, { cross }] of windows.entries()) values.set(cross[name].data as Float32Array, i * size);
-    feeds[name] = new Tensor("float32", values, [windows.length, heads, positions, headSize]);
+    const { type, dims, size } = windows[0].cross[name];
+    const values = type === "int8" ? new Int8Array(windows.length * size) : new Float32Array(windows.length * size);
+    for (const [i, { cross }] of windows.entries()) values.set(cross[name].data as SlotValues, i * size);
+    feeds[name] = new Tensor(type as "float32" | "int8", values, [windows.length, ...dims.slice(1)]);
   }
   const output = await session.run(feeds);
   const all = output.scores.data as Float32Array;

@@ -1,4 +1,5 @@
 import type { Vocabulary } from "./build-token-choice.ts";
+import { attend, type CrossForm, type CrossShape, crossInFloats, crossShape, takeCross } from "./cross-attention.ts";
 import { embed, joinedProjection } from "./decoder-layers.ts";
 import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
 import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
@@ -9,6 +10,8 @@ export type AlignmentOptions = {
   arithmetic: Arithmetic;
   vocabulary: Vocabulary;
   heads: readonly (readonly [number, number])[];
+  /** How keys and values of the audio are held; fp32 where absent. */
+  cross?: CrossForm | undefined;
 };
 
 /**
@@ -20,19 +23,15 @@ export type AlignmentOptions = {
  */
 export function buildAlignment(g: GraphBuilder, weights: NetworkWeights, options: AlignmentOptions) {
   const { config } = weights;
-  const { arithmetic, vocabulary } = options;
-  const headCount = config.decoder_attention_heads;
-  const headSize = config.d_model / headCount;
+  const { arithmetic, vocabulary, cross = "fp32" } = options;
+  const shape = crossShape(config);
   const cut = vocabulary.endOfText;
   const lastLayer = Math.max(...options.heads.map(([layer]) => layer));
 
   const ids = g.input("ids", "int32", ["rows", "length"]);
   g.input("targets", "int32", ["rows", "length"]);
   g.input("wants_probabilities", "bool", []);
-  for (let i = 0; i < config.decoder_layers; i++) {
-    const dims = ["rows", headCount, config.max_source_positions, headSize];
-    for (const kind of ["cross_key", "cross_value"]) g.input(`${kind}.${i}`, "float32", dims);
-  }
+  takeCross(g, cross, shape, config.decoder_layers, "rows");
   const length = g.op("Shape", [ids], { attributes: { start: { int: 1 }, end: { int: 2 } } });
   const places = g.op("Range", [
     g.constant("int32", [0], []),
@@ -42,24 +41,32 @@ export function buildAlignment(g: GraphBuilder, weights: NetworkWeights, options
   let state: Residual = { stream: embed(g, weights, ids, places, arithmetic), normed: "" };
   state.normed = normalize(g, state.stream, weights.decoderLayer(0).selfNorm);
 
+  // What was made a number of 32 bit outside is seen inside the branch below.
+  const inFloats = new Map<string, string>();
+  const held: HeldCross = (where, kind, layer) => {
+    const name = `${kind}.${layer}`;
+    const floats = inFloats.get(name) ?? crossInFloats(where, cross, kind, layer);
+    inFloats.set(name, floats);
+    return floats;
+  };
   const scores = new Map<string, string>();
   const multiply = new Projections(g, arithmetic);
   for (let i = 0; i < lastLayer; i++) {
     const before = beforeCross(g, weights, multiply, i, state);
-    lookAtHeads(g, options.heads, i, before.query, headCount, headSize, scores);
-    state = afterCross(g, weights, multiply, i, cut, before);
+    lookAtHeads(g, options.heads, i, before.query, shape, held, scores);
+    state = afterCross(g, weights, multiply, i, cut, before, held);
   }
   const last = beforeCross(g, weights, multiply, lastLayer, state);
-  lookAtHeads(g, options.heads, lastLayer, last.query, headCount, headSize, scores);
+  lookAtHeads(g, options.heads, lastLayer, last.query, shape, held, scores);
   const inOrder = options.heads.map((pair) => scores.get(pair.join()) ?? "");
   const all = g.op("Concat", inOrder, { attributes: { axis: { int: 1 } } });
   g.output("scores", all, "float32", ["rows", options.heads.length, "length", config.max_source_positions]);
 
   const yes = g.subgraph("rest");
   const inside = new Projections(yes, arithmetic);
-  state = afterCross(yes, weights, inside, lastLayer, cut, last);
+  state = afterCross(yes, weights, inside, lastLayer, cut, last, held);
   for (let i = lastLayer + 1; i < config.decoder_layers; i++) {
-    state = afterCross(yes, weights, inside, i, cut, beforeCross(yes, weights, inside, i, state));
+    state = afterCross(yes, weights, inside, i, cut, beforeCross(yes, weights, inside, i, state), held);
   }
   const logits = inside.apply(state.normed, weights.logits(vocabulary.endOfText).linears[0]);
   const outside = yes.op("GreaterOrEqual", ["targets", yes.constant("int32", [vocabulary.endOfText], [])]);
@@ -78,6 +85,8 @@ export function buildAlignment(g: GraphBuilder, weights: NetworkWeights, options
   g.output("probabilities", result, "float32", ["rows", "length"]);
 }
 
+/** Keys or values of a layer's audio as fp32 `[rows, heads, positions, headSize]`. */
+type HeldCross = (where: GraphBuilder, kind: "cross_key" | "cross_value", layer: number) => string;
 type Residual = { stream: string; normed: string };
 
 /** A layer up to the query of its cross-attention. */
@@ -103,12 +112,11 @@ function afterCross(
   i: number,
   cut: number,
   before: { layer: DecoderLayer; stream: string; query: string },
+  held: HeldCross,
 ): Residual {
   const { layer } = before;
-  const looked = g.op("MultiHeadAttention", [before.query, `cross_key.${i}`, `cross_value.${i}`], {
-    domain: MICROSOFT,
-    attributes: { num_heads: { int: weights.config.decoder_attention_heads } },
-  });
+  const audio = [held(g, "cross_key", i), held(g, "cross_value", i)] as const;
+  const looked = attend(g, crossShape(weights.config), before.query, audio);
   const out = multiply.multiply(looked, layer.crossOut);
   const { normed, stream } = addAndNormalize(g, out, before.stream, layer.finalNorm);
   const isLast = i + 1 === weights.config.decoder_layers;
@@ -122,8 +130,8 @@ function lookAtHeads(
   heads: AlignmentOptions["heads"],
   layer: number,
   query: string,
-  headCount: number,
-  headSize: number,
+  { heads: headCount, headSize }: CrossShape,
+  held: HeldCross,
   scores: Map<string, string>,
 ) {
   const wanted = heads.filter(([of]) => of === layer);
@@ -132,7 +140,7 @@ function lookAtHeads(
   for (const [, head] of wanted) {
     const pick = (x: string, axis: number) =>
       g.op("Gather", [x, g.constant("int64", [head], [])], { attributes: { axis: { int: axis } } });
-    const score = g.op("FusedMatMul", [pick(split, 2), pick(`cross_key.${layer}`, 1)], {
+    const score = g.op("FusedMatMul", [pick(split, 2), pick(held(g, "cross_key", layer), 1)], {
       domain: MICROSOFT,
       attributes: { transB: { int: 1 }, alpha: 1 / Math.sqrt(headSize) },
     });

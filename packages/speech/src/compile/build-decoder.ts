@@ -1,11 +1,12 @@
 import type { Vocabulary } from "./build-token-choice.ts";
 import { chooseToken } from "./build-token-choice.ts";
+import { type CrossForm, crossShape, lookAcross, takeCross } from "./cross-attention.ts";
 import { decoderLayers, embed } from "./decoder-layers.ts";
 import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
 import type { NetworkWeights } from "./network-weights.ts";
 import { type Arithmetic, Projections } from "./projection.ts";
 
-export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary };
+export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary; cross?: CrossForm | undefined };
 
 /**
  * The decoder as a loop over tokens. Rows are ragged: each has its own past and its own number of new ids. In:
@@ -15,7 +16,8 @@ export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary };
  * - `past` int32 `[rows]`: tokens whose keys and values are held
  * - `last`, `last_but_one`, `latest` int32 `[rows]`, `timed` and `done` bool `[rows]`: see `chooseToken`
  * - `suppress_text` and `suppress_rest` fp32, for each row or one for all: added to the logits that a token is chosen by
- * - `key.i`, `value.i` `[rows, heads, capacity, headSize]`, a row's tokens from 0 on; `cross_key.i`, `cross_value.i`
+ * - `key.i`, `value.i` `[rows, heads, capacity, headSize]`, a row's tokens from 0 on; the keys and values of the
+ *   audio, as `cross` says
  *
  * Out: `tokens` int32 and `log_probabilities` fp32 `[rounds, rows]` (rows that are done give the end of text), `logits`
  * `[1, rows, places, vocabulary]` where wanted, and the state after the last round under `next_*`.
@@ -48,10 +50,7 @@ export function buildDecoder(g: GraphBuilder, weights: NetworkWeights, options: 
   for (const i of layers) {
     for (const kind of ["key", "value"]) carried.push(g.input(`${kind}.${i}`, "float32", cache));
   }
-  const cross = ["rows", heads, config.max_source_positions, headSize];
-  for (const i of layers) {
-    for (const kind of ["cross_key", "cross_value"]) g.input(`${kind}.${i}`, "float32", cross);
-  }
+  takeCross(g, options.cross ?? "fp32", crossShape(config), config.decoder_layers, "rows");
 
   const body = buildRound(g, weights, options, timed);
   const results = g.ops("Loop", [steps, g.constant("bool", [1], []), ...carried], carried.length + 3, {
@@ -116,7 +115,7 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
       cacheOut.push(attended[1], attended[2]);
       return attended[0];
     },
-    cross: (i) => [`cross_key.${i}`, `cross_value.${i}`],
+    look: (query, i) => lookAcross(g, options.cross ?? "fp32", crossShape(config), query, i),
   });
 
   // Only the hidden states after which logits are wanted meet the vocabulary.

@@ -1,3 +1,4 @@
+import { type CrossForm, crossShape, giveCross } from "./cross-attention.ts";
 import { type GraphBuilder, MICROSOFT } from "./graph-builder.ts";
 import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
 import type { NetworkWeights } from "./network-weights.ts";
@@ -7,12 +8,13 @@ export type EncoderOptions = {
   arithmetic: Arithmetic;
   /** Feature frames of a window. */
   windowFrames: number;
+  /** How keys and values of the audio are held; fp32 where absent. */
+  cross?: CrossForm | undefined;
 };
 
 /**
  * The encoder with the decoder's cross-attention keys and values: `mel` `[batch, bins, frames]` → `hidden`
- * `[batch, positions, width]`, and for each decoder layer `cross_key.i` and `cross_value.i`
- * `[batch, heads, positions, headSize]`.
+ * `[batch, positions, width]`, and each decoder layer's keys and values, as `cross` says.
  */
 export function buildEncoder(g: GraphBuilder, weights: NetworkWeights, options: EncoderOptions) {
   const { config } = weights;
@@ -20,10 +22,8 @@ export function buildEncoder(g: GraphBuilder, weights: NetworkWeights, options: 
   const mel = g.input("mel", "float32", ["batch", bins, options.windowFrames]);
   const { hidden, cross } = encode(g, weights, options, mel);
   g.output("hidden", hidden, "float32", ["batch", positions, width]);
-  const heads = config.decoder_attention_heads;
-  for (const [i, { key, value }] of cross.entries()) {
-    g.output(`cross_key.${i}`, key, "float32", ["batch", heads, positions, width / heads]);
-    g.output(`cross_value.${i}`, value, "float32", ["batch", heads, positions, width / heads]);
+  for (const [layer, { key, value }] of cross.entries()) {
+    giveCross(g, options.cross ?? "fp32", crossShape(config), { layer, key, value, rows: "batch" });
   }
 }
 

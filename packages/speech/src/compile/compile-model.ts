@@ -9,6 +9,7 @@ import { buildEncoder } from "./build-encoder.ts";
 import { buildFeatures } from "./build-features.ts";
 import { buildArrangement, buildPrompt, buildRead, buildSingle, buildSteps } from "./build-steps.ts";
 import { buildWhole } from "./build-whole.ts";
+import type { CrossForm } from "./cross-attention.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { NetworkWeights } from "./network-weights.ts";
 import { PORTABLE_OPSET } from "./portable-decoder.ts";
@@ -18,7 +19,7 @@ import { hasSignedProducts } from "./signed-products.ts";
 import { WeightFile } from "./weight-file.ts";
 
 /** Raised whenever graphs of the same model would come out otherwise: older ones in the cache are left aside. */
-const COMPILER_VERSION = 3;
+const COMPILER_VERSION = 4;
 
 export type Precision = "fp32" | "fp16" | "int8";
 
@@ -61,15 +62,18 @@ export type CompiledFiles = {
   alignment: string | undefined;
 };
 
-type Arithmetics = { encoder: Arithmetic; decoder: Arithmetic };
+type Arithmetics = { encoder: Arithmetic; decoder: Arithmetic; cross: CrossForm };
 
-/** What arithmetic a precision stands for: whole windows go through the encoder, a few rows through the decoder. */
+/**
+ * What arithmetic a precision stands for: whole windows go through the encoder, a few rows through the decoder. Keys and
+ * values of the audio are bytes only where products of unsigned and signed ones are exact.
+ */
 async function arithmeticOf({ precision, form, signedWeights }: CompileOptions): Promise<Arithmetics> {
-  if (precision !== "int8") return { encoder: precision, decoder: precision };
+  if (precision !== "int8") return { encoder: precision, decoder: precision, cross: "fp32" };
   if (form !== undefined && form !== "loop")
     throw new SpeechError("invalid_option", "8 bit graphs are written for the processor");
   const signed = signedWeights ?? (await hasSignedProducts());
-  return { encoder: signed ? "rows" : "rows-unsigned", decoder: "blocks" };
+  return { encoder: signed ? "rows" : "rows-unsigned", decoder: "blocks", cross: signed ? "bytes" : "fp32" };
 }
 
 const MANIFEST = "compiled.json";
@@ -131,7 +135,7 @@ type Builders = Record<string, (g: GraphBuilder, weights: NetworkWeights) => voi
 async function writeGraphs(model: ModelFolder, folder: string, options: CompileOptions, arithmetic: Arithmetics) {
   const { form = "loop" } = options;
   const { config, special, windowFrames } = model;
-  const { encoder, decoder } = arithmetic;
+  const { encoder, decoder, cross } = arithmetic;
   const vocabulary = {
     size: config.vocab_size,
     endOfText: special.endOfText,
@@ -145,7 +149,7 @@ async function writeGraphs(model: ModelFolder, folder: string, options: CompileO
       throw new SpeechError("invalid_model", `generation_config.json: there is no alignment head [${layer}, ${head}]`);
     }
   }
-  const decoding = { arithmetic: decoder, vocabulary };
+  const decoding = { arithmetic: decoder, vocabulary, cross };
   const loop: Builders = { decoder: (g, weights) => buildDecoder(g, weights, decoding) };
   const steps: Builders = {
     decoder: (g, weights) => buildSteps(g, weights, decoding),
@@ -164,7 +168,7 @@ async function writeGraphs(model: ModelFolder, folder: string, options: CompileO
   const aligning = { ...decoding, arithmetic: decoder === "fp16" ? ("fp32" as const) : decoder, heads };
   const builders: Builders = {
     features: (g) => buildFeatures(g, model.features, model.windowSamples),
-    encoder: (g, weights) => buildEncoder(g, weights, { arithmetic: encoder, windowFrames }),
+    encoder: (g, weights) => buildEncoder(g, weights, { arithmetic: encoder, windowFrames, cross }),
     ...{ loop, steps, whole }[form],
     ...(heads.length > 0 && { alignment: (g, weights) => buildAlignment(g, weights, aligning) }),
   };

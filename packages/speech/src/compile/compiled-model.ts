@@ -29,7 +29,6 @@ export class CompiledModel implements WhisperModel {
   readonly #encoder: LazySession;
   readonly #decoding: Decoding;
   readonly #shape: DecoderShape;
-  readonly #crossNames: string[];
   readonly #nothingSuppressed: Float32Array;
   readonly #heads: ReadonlyMap<string, number>;
   /** Opened when words are first asked for. */
@@ -78,7 +77,6 @@ export class CompiledModel implements WhisperModel {
     this.#shape = shape;
     this.#heads = new Map(heads.map((pair, place) => [pair.join(), place]));
     this.canAlign = files.alignment !== undefined;
-    this.#crossNames = stateNames(shape.layers).cross;
     this.#nothingSuppressed = new Float32Array(shape.vocabulary.size);
   }
 
@@ -96,7 +94,7 @@ export class CompiledModel implements WhisperModel {
     const { config, windowFrames } = this.#model;
     const run = async (values: Float32Array, count: number) => {
       const feeds = { mel: new Tensor("float32", values, [count, config.num_mel_bins, windowFrames]) };
-      return (await this.#encoder.run(feeds, this.#crossNames)) as Record<string, Tensor>;
+      return (await this.#encoder.run(feeds, this.#decoding.crossNames)) as Record<string, Tensor>;
     };
     return encodeWindows(this.#files.form, mel, batch, run);
   }

@@ -1,4 +1,4 @@
-import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
+import { type GraphBuilder, TYPES } from "./graph-builder.ts";
 import { addAndNormalize, feedForward, normalize } from "./layer-parts.ts";
 import type { NetworkWeights } from "./network-weights.ts";
 import { type Arithmetic, bytes, type Linear, type Projections } from "./projection.ts";
@@ -10,8 +10,8 @@ export type DecoderLayersOptions = {
   cut: number;
   /** A layer's self-attention: of query, key and value in one `[rows, new, 3 * width]`, what was seen `[rows, new, width]`. */
   attend: (joined: string, layer: number) => string;
-  /** A layer's keys and values of the audio, by head. */
-  cross: (layer: number) => readonly [key: string, value: string];
+  /** A layer's cross-attention: of queries `[rows, new, width]`, what was seen of the audio `[rows, new, width]`. */
+  look: (query: string, layer: number) => string;
 };
 
 /** All layers of the decoder: the hidden states `[rows, new, width]` that meet `toLogits`, the matrices of text and rest. */
@@ -19,9 +19,9 @@ export function decoderLayers(
   g: GraphBuilder,
   weights: NetworkWeights,
   multiply: Projections,
-  { stream: first, cut, attend, cross }: DecoderLayersOptions,
+  { stream: first, cut, attend, look }: DecoderLayersOptions,
 ): { normed: string; toLogits: Linear[] } {
-  const { decoder_layers: count, decoder_attention_heads: heads } = weights.config;
+  const { decoder_layers: count } = weights.config;
   const toLogits = weights.logits(cut);
   let stream = first;
   let layer = weights.decoderLayer(0);
@@ -32,10 +32,7 @@ export function decoderLayers(
     ({ normed, stream } = addAndNormalize(g, seen, stream, layer.crossNorm));
 
     const query = multiply.apply(normed, layer.crossQuery);
-    const looked = g.op("MultiHeadAttention", [query, ...cross(i)], {
-      domain: MICROSOFT,
-      attributes: { num_heads: { int: heads } },
-    });
+    const looked = look(query, i);
     ({ normed, stream } = addAndNormalize(g, multiply.multiply(looked, layer.crossOut), stream, layer.finalNorm));
     const fed = feedForward(g, multiply, normed, layer.up, layer.down);
     if (i + 1 < count) layer = weights.decoderLayer(i + 1);

@@ -3,6 +3,7 @@ import type { EncodedAudio } from "../sessions/whisper-model.ts";
 import { SpeechError } from "../speech-error.ts";
 import type { Cross, CrossTensors } from "./batch-row.ts";
 import type { GraphForm } from "./compile-model.ts";
+import type { SlotValues } from "./slot-buffer.ts";
 import type { HeardFeatures } from "./whole-batch.ts";
 
 export type CompiledAudio = EncodedAudio & CrossTensors & HeardFeatures & { released: boolean };
@@ -46,10 +47,10 @@ export async function encodeWindows(
 function rowsOf(tensors: Record<string, Tensor>, batch: number): Record<string, Tensor>[] {
   return Array.from({ length: batch }, (_, row) =>
     Object.fromEntries(
-      Object.entries(tensors).map(([name, { data, dims }]) => {
+      Object.entries(tensors).map(([name, { type, data, dims }]) => {
         const size = data.length / batch;
-        const own = (data as Float32Array).subarray(row * size, (row + 1) * size);
-        return [name, new Tensor("float32", own, [1, ...dims.slice(1)])];
+        const own = (data as SlotValues).subarray(row * size, (row + 1) * size);
+        return [name, new Tensor(type as "float32" | "int8", own, [1, ...dims.slice(1)])];
       }),
     ),
   );

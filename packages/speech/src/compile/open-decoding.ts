@@ -11,6 +11,8 @@ import { WholeBatch } from "./whole-batch.ts";
 
 /** The open graphs that decode. */
 export type Decoding = {
+  /** Names of a window's keys and values, which the encoder gives and the decoder takes. */
+  crossNames: readonly string[];
   newBatch(): RowBatch | SteppedBatch | WholeBatch;
   /** A window's keys and values where JavaScript can read them. */
   read(window: Tensors): Promise<Tensors>;
@@ -60,6 +62,7 @@ export async function openDecoding(
   if (files.form === "loop") {
     const session = await openSession(files.decoder, settings);
     return {
+      crossNames: session.inputNames.filter((name) => name.startsWith("cross_")),
       newBatch: () => new RowBatch(session, shape),
       read: async (window) => window,
       release: () => session.release(),
@@ -91,6 +94,7 @@ export async function openDecoding(
   }
   const sizes = { ...shape, melBins: model.config.num_mel_bins, windowFrames: model.windowFrames };
   return {
+    crossNames: cross,
     newBatch: () =>
       files.form === "whole" ? new WholeBatch(whole, sessions, sizes) : new SteppedBatch(sessions, shape),
     async read(window) {

@@ -1,4 +1,5 @@
 import { chooseToken, type Vocabulary } from "./build-token-choice.ts";
+import { attend, crossShape } from "./cross-attention.ts";
 import { decoderLayers, embed } from "./decoder-layers.ts";
 import { arithmeticGates } from "./gates.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
@@ -61,7 +62,7 @@ export function runPrompt(
   const { normed, toLogits } = decoderLayers(g, weights, multiply, {
     stream: embed(g, weights, input.ids, input.places, arithmetic),
     cut: vocabulary.endOfText,
-    cross: (i) => [input.cross[i].key, input.cross[i].value],
+    look: (query, i) => attend(g, crossShape(weights.config), query, [input.cross[i].key, input.cross[i].value]),
     attend(joined) {
       const { seen, ...made } = attendPrompt(g, joined, shape, mask);
       const [key, value] = [made.key, made.value].map((x, i) => g.op("Pad", [x, input.pads[i]]));
@@ -100,7 +101,7 @@ export function runStep(
   const { normed, toLogits } = decoderLayers(g, weights, multiply, {
     stream: embed(g, weights, column(input.last), column(input.past), arithmetic),
     cut: vocabulary.endOfText,
-    cross: (i) => [input.cross[i].key, input.cross[i].value],
+    look: (query, i) => attend(g, crossShape(weights.config), query, [input.cross[i].key, input.cross[i].value]),
     attend(joined, i) {
       const { seen, ...made } = attendStep(g, joined, shape, input.held[i], standing);
       held.push(made);

@@ -12,7 +12,8 @@ import {
   removeRow,
   suppressTensors,
 } from "./batch-row.ts";
-import { SlotBuffer } from "./slot-buffer.ts";
+import { stateNames } from "./portable-decoder.ts";
+import { SlotBuffer, type SlotValues } from "./slot-buffer.ts";
 
 /** The cache grows by steps of this many tokens. */
 const CACHE_STEP = 64;
@@ -25,18 +26,16 @@ export class RowBatch implements DecoderBatch {
   readonly rows: BatchRow[] = [];
   readonly #decoder: InferenceSession;
   readonly #shape: DecoderShape;
-  readonly #cross: Map<string, SlotBuffer>;
+  /** Keys and values of the audio, as the decoder takes them. */
+  readonly #cross = new Map<string, CrossBuffer>();
   readonly #cache: Map<string, SlotBuffer>;
   #capacity = 0;
 
   constructor(decoder: InferenceSession, shape: DecoderShape) {
     this.#decoder = decoder;
     this.#shape = shape;
-    const names = (kinds: readonly string[]) =>
-      Array.from({ length: shape.layers }, (_, i) => kinds.map((kind) => `${kind}.${i}`)).flat();
-    const crossSize = shape.heads * shape.positions * shape.headSize;
-    this.#cross = new Map(names(["cross_key", "cross_value"]).map((name) => [name, new SlotBuffer(crossSize)]));
-    this.#cache = new Map(names(["key", "value"]).map((name) => [name, new SlotBuffer(0)]));
+    const { held } = stateNames(shape.layers);
+    this.#cache = new Map(held.map((name) => [name, new SlotBuffer(0, (size) => new Float32Array(size))]));
   }
 
   /**
@@ -63,10 +62,11 @@ export class RowBatch implements DecoderBatch {
       at: new Tensor("int32", Int32Array.from(joining.flatMap(({ logitsAt }) => logitsAt)), [joining.length, places]),
     };
     const heard = await Promise.all(joining.map(crossOf));
-    for (const [name, buffer] of this.#cross) {
-      for (const cross of heard) buffer.append(cross[name].data as Float32Array, 0);
-      const from = before * buffer.slotSize;
-      feeds[name] = this.#tensor(buffer.values.subarray(from), joining.length, this.#shape.positions);
+    for (const [name, tensor] of Object.entries(heard[0])) {
+      const cross = this.#cross.get(name) ?? crossBuffer(tensor);
+      this.#cross.set(name, cross);
+      for (const window of heard) cross.buffer.append(window[name].data as SlotValues, 0);
+      feeds[name] = crossTensor(cross, before, joining.length);
     }
     const rowSize = this.#rowSize(capacity);
     const empty = new Float32Array(joining.length * rowSize);
@@ -90,7 +90,7 @@ export class RowBatch implements DecoderBatch {
       this.rows.push(...joined.map(({ row }) => row));
       return joined;
     } catch (error) {
-      for (const buffer of [...this.#cross.values(), ...this.#cache.values()]) buffer.truncate(before);
+      for (const buffer of this.#buffers()) buffer.truncate(before);
       throw error;
     }
   }
@@ -148,7 +148,11 @@ export class RowBatch implements DecoderBatch {
   leave(row: BatchRow) {
     const { slot } = row;
     removeRow(this.rows, row);
-    for (const buffer of [...this.#cross.values(), ...this.#cache.values()]) buffer.remove(slot);
+    for (const buffer of this.#buffers()) buffer.remove(slot);
+  }
+
+  #buffers(): (SlotBuffer | SlotBuffer<SlotValues>)[] {
+    return [...[...this.#cross.values()].map(({ buffer }) => buffer), ...this.#cache.values()];
   }
 
   #run(rounds: number, wantsLogits: boolean): Promise<InferenceSession.ReturnType> {
@@ -165,7 +169,7 @@ export class RowBatch implements DecoderBatch {
       counts: int32(this.rows.map(() => 1)),
       at: new Tensor("int32", new Int32Array(count), [count, 1]),
     };
-    for (const [name, buffer] of this.#cross) feeds[name] = this.#tensor(buffer.values, count, this.#shape.positions);
+    for (const [name, cross] of this.#cross) feeds[name] = crossTensor(cross, 0, count);
     for (const [name, buffer] of this.#cache) feeds[name] = this.#tensor(buffer.values, count, this.#capacity);
     return this.#decoder.run(feeds);
   }
@@ -242,6 +246,23 @@ export class RowBatch implements DecoderBatch {
     const { heads, headSize } = this.#shape;
     return new Tensor("float32", values.subarray(0, rows * heads * length * headSize), [rows, heads, length, headSize]);
   }
+}
+
+type CrossBuffer = { buffer: SlotBuffer<SlotValues>; type: "float32" | "int8"; dims: readonly number[] };
+
+/** Slots for tensors like this one, `[1, …]`, of one window each. */
+function crossBuffer({ type, dims, data }: Tensor): CrossBuffer {
+  const make = type === "int8" ? (size: number) => new Int8Array(size) : (size: number) => new Float32Array(size);
+  return {
+    buffer: new SlotBuffer<SlotValues>(data.length, make),
+    type: type as CrossBuffer["type"],
+    dims: dims.slice(1),
+  };
+}
+
+function crossTensor({ buffer, type, dims }: CrossBuffer, first: number, rows: number): Tensor {
+  const values = buffer.values.subarray(first * buffer.slotSize, (first + rows) * buffer.slotSize);
+  return new Tensor(type, values, [rows, ...dims]);
 }
 
 /** A row's keys or values `[heads, from, headSize]` as `[heads, to, headSize]`; `length` of them count. */

@@ -1,23 +1,29 @@
+/** Numbers that a slot may hold. */
+export type SlotValues = Float32Array | Int8Array;
+
 /** Equal slots of numbers, one after the other, in memory that grows: slots are added and removed without copying the rest. */
-export class SlotBuffer {
+export class SlotBuffer<Values extends SlotValues = Float32Array> {
   slotSize: number;
-  #values: Float32Array = new Float32Array(0);
+  readonly #make: (size: number) => Values;
+  #values: Values;
   #count = 0;
 
-  constructor(slotSize: number) {
+  constructor(slotSize: number, make: (size: number) => Values) {
     this.slotSize = slotSize;
+    this.#make = make;
+    this.#values = make(0);
   }
 
   /** All slots; what stands behind the last one means nothing. */
-  get values(): Float32Array {
+  get values(): Values {
     return this.#values;
   }
 
   /** Copies slot `index` of `source` to the end. */
-  append(source: Float32Array, index: number) {
+  append(source: Values, index: number) {
     const size = this.slotSize;
     if (this.#values.length < (this.#count + 1) * size) {
-      const more = new Float32Array(Math.max(this.#count + 1, Math.ceil(this.#count * 1.5)) * size);
+      const more = this.#make(Math.max(this.#count + 1, Math.ceil(this.#count * 1.5)) * size);
       more.set(this.#values.subarray(0, this.#count * size));
       this.#values = more;
     }
@@ -34,7 +40,7 @@ export class SlotBuffer {
 
   /** Slot `i` holds what slot `from[i]` held. */
   reorder(from: readonly number[]) {
-    const values = new Float32Array(this.#values.length);
+    const values = this.#make(this.#values.length);
     const size = this.slotSize;
     for (const [slot, source] of from.entries()) {
       values.set(this.#values.subarray(source * size, (source + 1) * size), slot * size);
@@ -47,7 +53,7 @@ export class SlotBuffer {
   }
 
   /** Takes over `values` with `count` slots. */
-  replace(values: Float32Array, count: number) {
+  replace(values: Values, count: number) {
     this.#values = values;
     this.#count = count;
   }

@@ -127,6 +127,31 @@ describe.each<Precision>(["fp32", "int8"])("a compiled model in %s", (precision)
   });
 });
 
+/** `[1, heads, positions, size]` in bytes: keys turned, a scale for each position; values with one for each channel. */
+function inBytes(floats: Float32Array, dims: readonly number[], isKey: boolean) {
+  const [, heads, positions, size] = dims;
+  const values = new Int8Array(floats.length);
+  const scales = new Float32Array(heads * (isKey ? positions : size)).fill(1e-10);
+  const scaleOf = (head: number, position: number, channel: number) =>
+    isKey ? head * positions + position : head * size + channel;
+  const each = (told: (at: number, head: number, position: number, channel: number) => void) => {
+    for (let at = 0; at < floats.length; at++) {
+      told(at, Math.floor(at / (positions * size)), Math.floor(at / size) % positions, at % size);
+    }
+  };
+  each((at, ...place) => {
+    scales[scaleOf(...place)] = Math.max(scales[scaleOf(...place)], Math.abs(floats[at]));
+  });
+  for (const [i, largest] of scales.entries()) scales[i] = largest * Math.fround(1 / 127);
+  each((at, head, position, channel) => {
+    const steps = Math.fround(floats[at] / scales[scaleOf(head, position, channel)]);
+    // Halves go to the even neighbour.
+    const near = Math.abs(steps % 1) === 0.5 ? 2 * Math.round(steps / 2) : Math.round(steps);
+    values[isKey ? (head * size + channel) * positions + position : at] = near;
+  });
+  return { values, scales };
+}
+
 describe("8 bit weights around 128", () => {
   const compile = (signedWeights: boolean) => compileModel(model, { ...settings("int8"), signedWeights });
 
@@ -140,8 +165,13 @@ describe("8 bit weights around 128", () => {
     const [right, other] = await Promise.all(networks.map((network) => network.encode(mel(3), 3)));
     for (const row of [0, 1, 2]) {
       const [ours, theirs] = [await right.cross(row), await other.cross(row)];
-      expect(Object.keys(ours)).toHaveLength(4);
-      for (const [name, tensor] of Object.entries(ours)) expect(theirs[name].data).toEqual(tensor.data);
+      expect(Object.keys(theirs)).toHaveLength(4);
+      // Signed ones come with keys and values in bytes, the others in 32 bit: what these would be in bytes.
+      for (const [name, { data, dims }] of Object.entries(theirs)) {
+        const expected = inBytes(data as Float32Array, dims, name.startsWith("cross_key"));
+        expect(ours[name].data).toEqual(expected.values);
+        expect(ours[name.replace(".", "_scale.")].data).toEqual(expected.scales);
+      }
     }
     for (const network of networks) await network.close();
   });
