@@ -1,17 +1,9 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { type Collect, openCollector } from "@scribe/telemetry";
 
 /** A collection of so few young objects takes about a millisecond. */
 const EVERY_BYTES = 8 * 1024 * 1024;
 
-type Collect = (options: { type: "minor" }) => void;
 let collect: Collect | undefined;
-
-/** V8's collector, without `--expose-gc` on the command line. */
-function openCollector(): Collect {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc") as Collect;
-}
 
 /**
  * Passes chunks through and has their memory freed behind them. Left alone, V8 lets some 60 MiB of buffers that a socket

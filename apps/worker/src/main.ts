@@ -4,6 +4,7 @@ import { readConfig } from "@scribe/config";
 import { changeLevelBySignal, createLogger, type Logger } from "@scribe/telemetry";
 import { armFailPoints } from "./fail-point.ts";
 import { startWorker } from "./start-worker.ts";
+import { sweepMemory } from "./sweep-memory.ts";
 
 export { type RunningWorker, startWorker, type WorkerOptions } from "./start-worker.ts";
 
@@ -28,7 +29,9 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     });
     // Kept now, for whoever starts after a worker that was killed.
     flushCompileCache();
+    const stopSweeping = sweepMemory();
     await signals.first;
+    stopSweeping();
     const graceSeconds = config.jobs.SHUTDOWN_GRACE_SECONDS;
     const deadline = setTimeout(() => endLate(log), graceSeconds * 1000 + FORCED_END_MS);
     await worker.stop(graceSeconds, signals.second);

@@ -5,6 +5,7 @@ export { createLogger, type Logger, type LoggerOptions } from "./create-logger.t
 export { Counter, createMetrics, Gauge, Histogram, Registry } from "./create-metrics.ts";
 export { metricsPage } from "./describe-metrics.ts";
 export { counter, gauge, histogram } from "./make-metric.ts";
+export { type Collect, openCollector } from "./open-collector.ts";
 export { type ProcessMetricsOptions, showProcess } from "./show-process.ts";
 export { openTracer, type TracingSettings } from "./tracing/open-tracer.ts";
 export { NO_TRACER, type Span, type SpanAttributes, type SpanOptions, type Tracer } from "./tracing/tracer.ts";
