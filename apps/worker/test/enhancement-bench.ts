@@ -1,4 +1,4 @@
-import { expect } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "@jest/globals";
 import { type EnhancementRow, tenantEnhancements, type WantedEnhancement } from "@scribe/database";
 import { createChatEndpoint } from "@scribe/enhancement";
 import { createDispatcher, openQueues } from "@scribe/queue";
@@ -7,7 +7,7 @@ import type { EnhancementParts } from "../src/enhance-one.ts";
 import { createHeldJobs } from "../src/held-jobs.ts";
 import { startEnhancement } from "../src/roles/enhancement.ts";
 import type { Role } from "../src/roles/role.ts";
-import { log, type WorkerBox } from "./worker-box.ts";
+import { log, openWorkerBox, type WorkerBox } from "./worker-box.ts";
 
 export const wanted = (more: Partial<WantedEnhancement> = {}): WantedEnhancement => ({
   ...{ apiKeyId: null, tasks: ["summary", "title", "sentiment"], options: {}, metadata: { my: "own" } },
@@ -15,8 +15,30 @@ export const wanted = (more: Partial<WantedEnhancement> = {}): WantedEnhancement
   ...more,
 });
 
-/** A language model that stands in, queues, and the role that is under test; closed after each test. */
-export async function openEnhancementBench(box: WorkerBox) {
+/** A worker's box for the tests of a file, and a new bench for each of them. */
+export function useEnhancementBench() {
+  let box: WorkerBox;
+  let bench: EnhancementBench;
+  beforeAll(async () => {
+    box = await openWorkerBox();
+  }, 60_000);
+  afterAll(() => box.close());
+  beforeEach(async () => {
+    bench = await openEnhancementBench(box);
+  });
+  afterEach(() => bench.close());
+  return {
+    get box() {
+      return box;
+    },
+    get bench() {
+      return bench;
+    },
+  };
+}
+
+/** A language model that stands in, queues, and the role that is under test. */
+async function openEnhancementBench(box: WorkerBox) {
   const model = await startChatStandIn();
   const queues = await openQueues({ db: box.db, log });
   const dispatcher = createDispatcher({ db: box.db, queues, log, sweepSeconds: 60, kinds: ["enhancement"] });
@@ -81,4 +103,4 @@ export async function openEnhancementBench(box: WorkerBox) {
   return bench;
 }
 
-export type EnhancementBench = Awaited<ReturnType<typeof openEnhancementBench>>;
+type EnhancementBench = Awaited<ReturnType<typeof openEnhancementBench>>;

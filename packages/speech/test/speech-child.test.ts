@@ -1,23 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { type ChildExit, type SpeechRuntime, type SpeechRuntimeSettings, startSpeechRuntime } from "../src/index.ts";
 import { collect } from "./build/collect.ts";
-import { CPU, never, request, withRuntime } from "./build/runtime-bench.ts";
-import { NANO, writeSpeech } from "./build/samples.ts";
+import { CPU, never, request, useSpeechFolder, withRuntime } from "./build/runtime-bench.ts";
+import { NANO } from "./build/samples.ts";
 
-let folder: string;
-let long: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "scribe-speech-child-"));
-  long = join(folder, "long.pcm");
-  await writeSpeech(long, 65);
-});
-afterAll(() => rm(folder, { recursive: true }));
+const { folder, long } = useSpeechFolder();
 
 const nextExit = (own: SpeechRuntime) => new Promise<ChildExit>((resolve) => own.on("child-exit", resolve));
 const isAlive = (pid: number) => {

@@ -1,5 +1,4 @@
-import { cp, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -12,23 +11,16 @@ import {
   type TranscribeRequest,
 } from "../src/index.ts";
 import { collect } from "./build/collect.ts";
-import { CPU, never, request, withRuntime } from "./build/runtime-bench.ts";
-import { NANO, PARK, writeSpeech } from "./build/samples.ts";
+import { CPU, never, request, useSpeechFolder, withRuntime } from "./build/runtime-bench.ts";
+import { NANO, PARK } from "./build/samples.ts";
 
-let folder: string;
-let long: string;
+const { folder, long } = useSpeechFolder();
 let runtime: SpeechRuntime;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "scribe-speech-"));
-  long = join(folder, "long.pcm");
-  await writeSpeech(long, 65);
+beforeAll(() => {
   runtime = startSpeechRuntime(CPU);
 });
-afterAll(async () => {
-  await runtime.close();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => runtime.close());
 
 const transcribe = (options: SpeechOptions = {}, more: Partial<TranscribeRequest> = {}) =>
   collect(runtime.transcribe(request(options, more), never));

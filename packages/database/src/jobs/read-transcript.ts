@@ -18,7 +18,8 @@ export async function readSegments(client: Pool | PoolClient, jobId: string): Pr
   return rows.map(toSegment);
 }
 
-interface TranscriptRow {
+export interface TranscriptRow {
+  segments: SegmentRow[];
   text: string;
   language: string | null;
   language_probability: number | null;
@@ -30,29 +31,17 @@ interface TranscriptRow {
 }
 
 /**
- * A select list's `transcript` and `segments`, for `readFound`: the result of the row's job in the same statement, and
- * so as it is at the same instant; provisional segments are none. `jobs` must be named so in the statement.
+ * In a select list, as `transcript`: the result of the row's job with its segments, or null, for `toTranscript`. In the
+ * same statement, and so as all is at the same instant. `jobs` must be named so in the statement.
  */
 export const TRANSCRIPT_OF_JOB = `
   (SELECT row_to_json(found) FROM (
-    SELECT text, language, language_probability, duration, words_method, speakers, diarization, extra
+    SELECT text, language, language_probability, duration, words_method, speakers, diarization, extra,
+      (SELECT coalesce(json_agg(segment ORDER BY index), '[]') FROM (
+        SELECT index, start, "end", text, data FROM segments WHERE segments.job_id = transcripts.job_id
+      ) AS segment) AS segments
     FROM transcripts WHERE transcripts.job_id = jobs.id
-  ) AS found) AS transcript,
-  (SELECT json_agg(found ORDER BY index) FROM (
-    SELECT index, start, "end", text, data FROM segments
-    WHERE segments.job_id = jobs.id AND jobs.status = 'completed'
-  ) AS found) AS segments`;
-
-export interface FoundTranscript {
-  transcript: TranscriptRow | null;
-  /** Null where there are none. */
-  segments: SegmentRow[] | null;
-}
-
-/** What was selected with `TRANSCRIPT_OF_JOB`; null where the job has no result. */
-export function readFound({ transcript, segments }: FoundTranscript): Transcript | null {
-  return transcript === null ? null : toTranscript(transcript, (segments ?? []).map(toSegment));
-}
+  ) AS found) AS transcript`;
 
 /** The result of a completed job, or null where it has none. The caller has checked whose job it is. */
 export async function readTranscript(client: Pool | PoolClient, jobId: string): Promise<Transcript | null> {
@@ -65,42 +54,29 @@ export async function readTranscripts(
   jobIds: readonly string[],
 ): Promise<Map<string, Transcript>> {
   if (jobIds.length === 0) return new Map();
-  const { rows } = await client.query<TranscriptRow & { id: string }>(
-    `SELECT job_id AS id, text, language, language_probability, duration, words_method, speakers, diarization, extra
-     FROM transcripts WHERE job_id = ANY($1::uuid[])`,
+  const { rows } = await client.query<{ id: string; transcript: TranscriptRow | null }>(
+    `SELECT id, ${TRANSCRIPT_OF_JOB} FROM jobs WHERE id = ANY($1::uuid[])`,
     [jobIds],
   );
-  const segments = await readSegmentsOf(
-    client,
-    rows.map(({ id }) => id),
-  );
-  return new Map(rows.map(({ id, ...row }) => [id, toTranscript(row, segments.get(id) ?? [])]));
-}
-
-async function readSegmentsOf(client: Pool | PoolClient, jobIds: readonly string[]): Promise<Map<string, Segment[]>> {
-  if (jobIds.length === 1) return new Map([[jobIds[0]!, await readSegments(client, jobIds[0]!)]]);
-  const { rows } = await client.query<SegmentRow & { id: string }>(
-    `SELECT job_id AS id, index, start, "end", text, data FROM segments WHERE job_id = ANY($1::uuid[]) ORDER BY job_id, index`,
-    [jobIds],
-  );
-  const byJob = new Map<string, Segment[]>();
-  for (const { id, ...row } of rows) {
-    const segments = byJob.get(id) ?? [];
-    segments.push(toSegment(row));
-    byJob.set(id, segments);
-  }
-  return byJob;
+  return new Map(rows.flatMap(({ id, transcript }) => (transcript ? [[id, toTranscript(transcript)] as const] : [])));
 }
 
 function toSegment({ index, start, end, text, data }: SegmentRow): Segment {
   return { id: index, start, end, text, ...data };
 }
 
-function toTranscript(row: TranscriptRow, segments: Segment[]): Transcript {
-  const { words_method, speakers, diarization, extra, ...rest } = row;
+/** What was selected with `TRANSCRIPT_OF_JOB`. */
+export function toTranscript({
+  segments,
+  words_method,
+  speakers,
+  diarization,
+  extra,
+  ...rest
+}: TranscriptRow): Transcript {
   return {
     ...rest,
-    segments,
+    segments: segments.map(toSegment),
     ...(words_method === null ? {} : { words_method }),
     ...(speakers.length === 0 ? {} : { speakers }),
     ...(diarization ? { diarization } : {}),

@@ -7,7 +7,7 @@ import { eraseJob } from "./erase-job.ts";
 import { type EqualJob, findEqualJob } from "./find-equal-job.ts";
 import { JOB_COLUMNS, type JobRow, toJobRow } from "./job-row.ts";
 import { type Idempotency, type KeptAnswer, readKeptAnswer } from "./once.ts";
-import { type FoundTranscript, readFound, readSegments, TRANSCRIPT_OF_JOB } from "./read-transcript.ts";
+import { readSegments, readTranscript, TRANSCRIPT_OF_JOB, toTranscript } from "./read-transcript.ts";
 import { renameJobSpeakers } from "./rename-job-speakers.ts";
 import { type RetryOptions, retryJob } from "./retry-job.ts";
 import type { JobEventRow } from "./write-events.ts";
@@ -83,7 +83,7 @@ export function tenantJobs(db: Database, tenantId: string) {
     async getWhole(id: string, { withResult }: { withResult: boolean }): Promise<WholeJob | null> {
       const { rows } = await db.pool.query({
         name: withResult ? "get-whole-job" : "get-job-and-versions",
-        text: `SELECT ${JOB_COLUMNS}, ${withResult ? TRANSCRIPT_OF_JOB : "NULL AS transcript, NULL AS segments"},
+        text: `SELECT ${JOB_COLUMNS}, ${withResult ? TRANSCRIPT_OF_JOB : "NULL AS transcript"},
             (SELECT json_agg(found ORDER BY version) FROM (
               SELECT id, version, status FROM enhancements
               WHERE enhancements.job_id = jobs.id AND enhancements.tenant_id = jobs.tenant_id
@@ -92,8 +92,9 @@ export function tenantJobs(db: Database, tenantId: string) {
         values: [id, tenantId],
       });
       if (rows.length === 0) return null;
-      const { transcript, segments, enhancements, ...job } = rows[0];
-      return { job: toJobRow(job), result: readFound({ transcript, segments }), enhancements: enhancements ?? [] };
+      const { transcript, enhancements, ...job } = rows[0];
+      const result = transcript === null ? null : toTranscript(transcript);
+      return { job: toJobRow(job), result, enhancements: enhancements ?? [] };
     },
 
     /** Newest first. */
@@ -136,12 +137,7 @@ export function tenantJobs(db: Database, tenantId: string) {
     },
 
     async transcript(id: string): Promise<Transcript | null> {
-      const { rows } = await db.pool.query<FoundTranscript>({
-        name: "get-transcript",
-        text: `SELECT ${TRANSCRIPT_OF_JOB} FROM jobs WHERE id = $1 AND tenant_id = $2`,
-        values: [id, tenantId],
-      });
-      return rows.length === 0 ? null : readFound(rows[0]!);
+      return (await mine(id)) ? await readTranscript(db.pool, id) : null;
     },
 
     async segments(id: string): Promise<Segment[]> {

@@ -1,5 +1,5 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
-import type { Cross, DecoderShape } from "./batch-row.ts";
+import { type Cross, crossTensor, crossValues, type DecoderShape } from "./batch-row.ts";
 import type { SlotValues } from "./slot-buffer.ts";
 
 /**
@@ -29,10 +29,10 @@ export async function teacherForce(
     wants_probabilities: new Tensor("bool", [wantsProbabilities], []),
   };
   for (const name of session.inputNames.filter((input) => input.startsWith("cross_"))) {
-    const { type, dims, size } = windows[0].cross[name];
-    const values = type === "int8" ? new Int8Array(windows.length * size) : new Float32Array(windows.length * size);
-    for (const [i, { cross }] of windows.entries()) values.set(cross[name].data as SlotValues, i * size);
-    feeds[name] = new Tensor(type as "float32" | "int8", values, [windows.length, ...dims.slice(1)]);
+    const first = windows[0].cross[name];
+    const values = crossValues(first, windows.length * first.size);
+    for (const [i, { cross }] of windows.entries()) values.set(cross[name].data as SlotValues, i * first.size);
+    feeds[name] = crossTensor(first, values, windows.length);
   }
   const output = await session.run(feeds);
   const all = output.scores.data as Float32Array;

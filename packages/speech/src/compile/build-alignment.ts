@@ -10,8 +10,8 @@ export type AlignmentOptions = {
   arithmetic: Arithmetic;
   vocabulary: Vocabulary;
   heads: readonly (readonly [number, number])[];
-  /** How keys and values of the audio are held; fp32 where absent. */
-  cross?: CrossForm | undefined;
+  /** How keys and values of the audio are held. */
+  cross: CrossForm;
 };
 
 /**
@@ -23,7 +23,7 @@ export type AlignmentOptions = {
  */
 export function buildAlignment(g: GraphBuilder, weights: NetworkWeights, options: AlignmentOptions) {
   const { config } = weights;
-  const { arithmetic, vocabulary, cross = "fp32" } = options;
+  const { arithmetic, vocabulary, cross } = options;
   const shape = crossShape(config);
   const cut = vocabulary.endOfText;
   const lastLayer = Math.max(...options.heads.map(([layer]) => layer));

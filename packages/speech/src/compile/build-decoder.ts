@@ -6,7 +6,7 @@ import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
 import type { NetworkWeights } from "./network-weights.ts";
 import { type Arithmetic, Projections } from "./projection.ts";
 
-export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary; cross?: CrossForm | undefined };
+export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary; cross: CrossForm };
 
 /**
  * The decoder as a loop over tokens. Rows are ragged: each has its own past and its own number of new ids. In:
@@ -50,7 +50,7 @@ export function buildDecoder(g: GraphBuilder, weights: NetworkWeights, options: 
   for (const i of layers) {
     for (const kind of ["key", "value"]) carried.push(g.input(`${kind}.${i}`, "float32", cache));
   }
-  takeCross(g, options.cross ?? "fp32", crossShape(config), config.decoder_layers, "rows");
+  takeCross(g, options.cross, crossShape(config), config.decoder_layers, "rows");
 
   const body = buildRound(g, weights, options, timed);
   const results = g.ops("Loop", [steps, g.constant("bool", [1], []), ...carried], carried.length + 3, {
@@ -115,7 +115,7 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
       cacheOut.push(attended[1], attended[2]);
       return attended[0];
     },
-    look: (query, i) => lookAcross(g, options.cross ?? "fp32", crossShape(config), query, i),
+    look: (query, i) => lookAcross(g, options.cross, crossShape(config), query, i),
   });
 
   // Only the hidden states after which logits are wanted meet the vocabulary.

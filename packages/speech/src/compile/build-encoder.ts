@@ -8,8 +8,8 @@ export type EncoderOptions = {
   arithmetic: Arithmetic;
   /** Feature frames of a window. */
   windowFrames: number;
-  /** How keys and values of the audio are held; fp32 where absent. */
-  cross?: CrossForm | undefined;
+  /** How keys and values of the audio are held. */
+  cross: CrossForm;
 };
 
 /**
@@ -23,12 +23,12 @@ export function buildEncoder(g: GraphBuilder, weights: NetworkWeights, options: 
   const { hidden, cross } = encode(g, weights, options, mel);
   g.output("hidden", hidden, "float32", ["batch", positions, width]);
   for (const [layer, { key, value }] of cross.entries()) {
-    giveCross(g, options.cross ?? "fp32", crossShape(config), { layer, key, value, rows: "batch" });
+    giveCross(g, options.cross, crossShape(config), { layer, key, value, rows: "batch" });
   }
 }
 
-/** The nodes of the encoder: its hidden states, and each decoder layer's keys and values. */
-export function encode(g: GraphBuilder, weights: NetworkWeights, options: EncoderOptions, mel: string) {
+/** The nodes of the encoder: its hidden states, and each decoder layer's keys and values in fp32. */
+export function encode(g: GraphBuilder, weights: NetworkWeights, options: Omit<EncoderOptions, "cross">, mel: string) {
   const { config } = weights;
   const { d_model: width, num_mel_bins: bins, max_source_positions: positions } = config;
   const multiply = new Projections(g, options.arithmetic);

@@ -42,8 +42,9 @@ const KEEP = { attributes: { keepdims: { int: 1 } } };
 /** Declares the inputs of a graph that looks at the audio in `layers` layers. */
 export function takeCross(g: GraphBuilder, form: CrossForm, shape: CrossShape, layers: number, rows: Dimension) {
   for (let i = 0; i < layers; i++) {
-    for (const [kind, { type, dims }] of Object.entries(PARTS[form]))
+    for (const [kind, { type, dims }] of Object.entries(PARTS[form])) {
       g.input(`${kind}.${i}`, type, [rows, ...dims(shape)]);
+    }
   }
 }
 
@@ -110,15 +111,15 @@ export function lookAcross(g: GraphBuilder, form: CrossForm, shape: CrossShape, 
   return g.op("Reshape", [swapped(g.op("Mul", [sum, unit])), g.ids(0, 0, heads * headSize)]);
 }
 
+/** The same of keys and values in fp32, whatever they are called. */
+export function attend(g: GraphBuilder, { heads }: CrossShape, query: string, held: readonly [string, string]): string {
+  return g.op("MultiHeadAttention", [query, ...held], { domain: MICROSOFT, attributes: { num_heads: { int: heads } } });
+}
+
 /** Layer `i`'s key or value as fp32 `[rows, heads, positions, headSize]`. */
 export function crossInFloats(g: GraphBuilder, form: CrossForm, kind: "cross_key" | "cross_value", i: number): string {
   if (form === "fp32") return `${kind}.${i}`;
   const floats = g.op("Cast", [`${kind}.${i}`], { attributes: { to: { int: TYPES.float32 } } });
   const scaled = g.op("Mul", [floats, `${kind}_scale.${i}`]);
   return kind === "cross_value" ? scaled : g.op("Transpose", [scaled], { attributes: { perm: [0, 1, 3, 2] } });
-}
-
-/** The same of keys and values in fp32. */
-export function attend(g: GraphBuilder, { heads }: CrossShape, query: string, held: readonly [string, string]): string {
-  return g.op("MultiHeadAttention", [query, ...held], { domain: MICROSOFT, attributes: { num_heads: { int: heads } } });
 }

@@ -1,7 +1,7 @@
-import { Tensor } from "onnxruntime-node";
+import type { Tensor } from "onnxruntime-node";
 import type { EncodedAudio } from "../sessions/whisper-model.ts";
 import { SpeechError } from "../speech-error.ts";
-import type { Cross, CrossTensors } from "./batch-row.ts";
+import { type Cross, type CrossTensors, crossTensor } from "./batch-row.ts";
 import type { GraphForm } from "./compile-model.ts";
 import type { SlotValues } from "./slot-buffer.ts";
 import type { HeardFeatures } from "./whole-batch.ts";
@@ -47,10 +47,10 @@ export async function encodeWindows(
 function rowsOf(tensors: Record<string, Tensor>, batch: number): Record<string, Tensor>[] {
   return Array.from({ length: batch }, (_, row) =>
     Object.fromEntries(
-      Object.entries(tensors).map(([name, { type, data, dims }]) => {
-        const size = data.length / batch;
-        const own = (data as SlotValues).subarray(row * size, (row + 1) * size);
-        return [name, new Tensor(type as "float32" | "int8", own, [1, ...dims.slice(1)])];
+      Object.entries(tensors).map(([name, tensor]) => {
+        const size = tensor.size / batch;
+        const own = (tensor.data as SlotValues).subarray(row * size, (row + 1) * size);
+        return [name, crossTensor(tensor, own, 1)];
       }),
     ),
   );

@@ -4,6 +4,7 @@ import { LazySession } from "../sessions/lazy-session.ts";
 import { openSession, type SessionSettings } from "../sessions/open-session.ts";
 import type { DecoderShape } from "./batch-row.ts";
 import type { CompiledFiles } from "./compile-model.ts";
+import { crossShape } from "./cross-attention.ts";
 import { stateNames } from "./portable-decoder.ts";
 import { RowBatch } from "./row-batch.ts";
 import { SteppedBatch, type StepSessions } from "./stepped-batch.ts";
@@ -23,10 +24,8 @@ type Tensors = Readonly<Record<string, Tensor>>;
 
 export function shapeOf({ config, special }: ModelFolder): DecoderShape {
   return {
+    ...crossShape(config),
     layers: config.decoder_layers,
-    heads: config.decoder_attention_heads,
-    headSize: config.d_model / config.decoder_attention_heads,
-    positions: config.max_source_positions,
     maximumTokens: config.max_target_positions,
     vocabulary: {
       size: config.vocab_size,

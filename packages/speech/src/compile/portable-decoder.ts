@@ -1,5 +1,5 @@
 import { chooseToken, type Vocabulary } from "./build-token-choice.ts";
-import { attend, crossShape } from "./cross-attention.ts";
+import { attend, crossShape, takeCross } from "./cross-attention.ts";
 import { decoderLayers, embed } from "./decoder-layers.ts";
 import { arithmeticGates } from "./gates.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
@@ -26,9 +26,8 @@ export function stateNames(layers: number): { held: string[]; cross: string[] } 
 
 /** Shapes of keys and values, by the kind that begins their names. */
 export function stateDims({ config }: NetworkWeights, rows: string): Record<string, (string | number)[]> {
-  const heads = config.decoder_attention_heads;
-  const headSize = config.d_model / heads;
-  const cross = [rows, heads, config.max_source_positions, headSize];
+  const { heads, positions, headSize } = crossShape(config);
+  const cross = [rows, heads, positions, headSize];
   return {
     key: [rows, heads, headSize, config.max_target_positions],
     value: [rows, heads, config.max_target_positions, headSize],
@@ -40,9 +39,9 @@ export function stateDims({ config }: NetworkWeights, rows: string): Record<stri
 export const kindOf = (name: string) => name.replace(/\..*/, "");
 
 export function crossInputs(g: GraphBuilder, weights: NetworkWeights): Held[] {
-  const dims = stateDims(weights, "rows");
-  for (const name of stateNames(weights.config.decoder_layers).cross) g.input(name, "float32", dims[kindOf(name)]);
-  return Array.from({ length: weights.config.decoder_layers }, (_, i) => {
+  const { config } = weights;
+  takeCross(g, "fp32", crossShape(config), config.decoder_layers, "rows");
+  return Array.from({ length: config.decoder_layers }, (_, i) => {
     return { key: `cross_key.${i}`, value: `cross_value.${i}` };
   });
 }
@@ -56,13 +55,13 @@ export function runPrompt(
 ) {
   const { config } = weights;
   const multiply = new Projections(g, arithmetic);
-  const shape = shapeOf(weights);
+  const shape = crossShape(weights.config);
   const mask = causalMask(g, input.places);
   const held: Held[] = [];
   const { normed, toLogits } = decoderLayers(g, weights, multiply, {
     stream: embed(g, weights, input.ids, input.places, arithmetic),
     cut: vocabulary.endOfText,
-    look: (query, i) => attend(g, crossShape(weights.config), query, [input.cross[i].key, input.cross[i].value]),
+    look: (query, i) => attend(g, shape, query, [input.cross[i].key, input.cross[i].value]),
     attend(joined) {
       const { seen, ...made } = attendPrompt(g, joined, shape, mask);
       const [key, value] = [made.key, made.value].map((x, i) => g.op("Pad", [x, input.pads[i]]));
@@ -94,14 +93,14 @@ export function runStep(
   input: { last: string; past: string; held: readonly Held[]; cross: readonly Held[] },
 ) {
   const multiply = new Projections(g, arithmetic);
-  const shape = shapeOf(weights);
+  const shape = crossShape(weights.config);
   const column = (x: string) => g.op("Unsqueeze", [x, g.ids(1)]);
   const standing = standingOf(g, input.past, weights.config.max_target_positions);
   const held: Held[] = [];
   const { normed, toLogits } = decoderLayers(g, weights, multiply, {
     stream: embed(g, weights, column(input.last), column(input.past), arithmetic),
     cut: vocabulary.endOfText,
-    look: (query, i) => attend(g, crossShape(weights.config), query, [input.cross[i].key, input.cross[i].value]),
+    look: (query, i) => attend(g, shape, query, [input.cross[i].key, input.cross[i].value]),
     attend(joined, i) {
       const { seen, ...made } = attendStep(g, joined, shape, input.held[i], standing);
       held.push(made);
@@ -141,9 +140,4 @@ export function chooseNext(
     done: gates.or(state.done, g.op("Equal", [token, end])),
   };
   return { token, logProbability: choice.logProbability, state: after };
-}
-
-function shapeOf({ config }: NetworkWeights) {
-  const heads = config.decoder_attention_heads;
-  return { heads, headSize: config.d_model / heads };
 }

@@ -6,6 +6,8 @@ import {
   type BatchRow,
   beginRow,
   crossOf,
+  crossTensor,
+  crossValues,
   type DecoderShape,
   int32,
   newRow,
@@ -63,10 +65,10 @@ export class RowBatch implements DecoderBatch {
     };
     const heard = await Promise.all(joining.map(crossOf));
     for (const [name, tensor] of Object.entries(heard[0])) {
-      const cross = this.#cross.get(name) ?? crossBuffer(tensor);
+      const cross = this.#cross.get(name) ?? newCross(tensor);
       this.#cross.set(name, cross);
       for (const window of heard) cross.buffer.append(window[name].data as SlotValues, 0);
-      feeds[name] = crossTensor(cross, before, joining.length);
+      feeds[name] = tensorOf(cross, before, joining.length);
     }
     const rowSize = this.#rowSize(capacity);
     const empty = new Float32Array(joining.length * rowSize);
@@ -169,7 +171,7 @@ export class RowBatch implements DecoderBatch {
       counts: int32(this.rows.map(() => 1)),
       at: new Tensor("int32", new Int32Array(count), [count, 1]),
     };
-    for (const [name, cross] of this.#cross) feeds[name] = crossTensor(cross, 0, count);
+    for (const [name, cross] of this.#cross) feeds[name] = tensorOf(cross, 0, count);
     for (const [name, buffer] of this.#cache) feeds[name] = this.#tensor(buffer.values, count, this.#capacity);
     return this.#decoder.run(feeds);
   }
@@ -248,21 +250,16 @@ export class RowBatch implements DecoderBatch {
   }
 }
 
-type CrossBuffer = { buffer: SlotBuffer<SlotValues>; type: "float32" | "int8"; dims: readonly number[] };
+/** Slots for tensors like `like`, of one window each. */
+type CrossBuffer = { buffer: SlotBuffer<SlotValues>; like: Tensor };
 
-/** Slots for tensors like this one, `[1, …]`, of one window each. */
-function crossBuffer({ type, dims, data }: Tensor): CrossBuffer {
-  const make = type === "int8" ? (size: number) => new Int8Array(size) : (size: number) => new Float32Array(size);
-  return {
-    buffer: new SlotBuffer<SlotValues>(data.length, make),
-    type: type as CrossBuffer["type"],
-    dims: dims.slice(1),
-  };
+function newCross(like: Tensor): CrossBuffer {
+  return { buffer: new SlotBuffer(like.size, (size) => crossValues(like, size)), like };
 }
 
-function crossTensor({ buffer, type, dims }: CrossBuffer, first: number, rows: number): Tensor {
-  const values = buffer.values.subarray(first * buffer.slotSize, (first + rows) * buffer.slotSize);
-  return new Tensor(type, values, [rows, ...dims]);
+function tensorOf({ buffer, like }: CrossBuffer, first: number, rows: number): Tensor {
+  const { values, slotSize } = buffer;
+  return crossTensor(like, values.subarray(first * slotSize, (first + rows) * slotSize), rows);
 }
 
 /** A row's keys or values `[heads, from, headSize]` as `[heads, to, headSize]`; `length` of them count. */

@@ -1,3 +1,8 @@
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll } from "@jest/globals";
 import {
   type SpeechOptions,
   type SpeechRuntime,
@@ -5,7 +10,7 @@ import {
   startSpeechRuntime,
   type TranscribeRequest,
 } from "../../src/index.ts";
-import { NANO, PARK } from "./samples.ts";
+import { NANO, PARK, writeSpeech } from "./samples.ts";
 
 export const CPU = { executionProviders: ["cpu"], intraOpThreads: 1 };
 export const never: AbortSignal = new AbortController().signal;
@@ -21,6 +26,16 @@ export const request = (options: SpeechOptions = {}, more: Partial<TranscribeReq
   options: { temperature: 0, logprob_threshold: null, ...options },
   ...more,
 });
+
+/** A folder for the tests of a file, with 65 s of speech: what takes long enough to be broken off. */
+export function useSpeechFolder() {
+  const folder = mkdtempSync(join(tmpdir(), "scribe-speech-"));
+  const long = join(folder, "long.pcm");
+  beforeAll(() => writeSpeech(long, 65));
+  afterAll(() => rm(folder, { recursive: true }));
+  return { folder, long };
+}
+
 /** A runtime of its own, closed after the test. */
 export async function withRuntime(
   settings: Partial<SpeechRuntimeSettings>,
