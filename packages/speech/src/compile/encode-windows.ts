@@ -3,7 +3,7 @@ import type { EncodedAudio } from "../sessions/whisper-model.ts";
 import { SpeechError } from "../speech-error.ts";
 import { type Cross, type CrossTensors, crossTensor } from "./batch-row.ts";
 import type { GraphForm } from "./compile-model.ts";
-import type { SlotValues } from "./slot-buffer.ts";
+import { freeMemory, type SlotValues } from "./slot-buffer.ts";
 import type { HeardFeatures } from "./whole-batch.ts";
 
 export type CompiledAudio = EncodedAudio & CrossTensors & HeardFeatures & { released: boolean };
@@ -35,9 +35,12 @@ export async function encodeWindows(
       return cross;
     },
     release() {
-      if (!audio.released)
-        for (const tensor of windows.flatMap((cross) => Object.values(cross ?? {}))) tensor.dispose();
+      if (audio.released) return;
       audio.released = true;
+      for (const tensor of windows.flatMap((cross) => Object.values(cross ?? {}))) {
+        if (tensor.location === "cpu") freeMemory(tensor.data as SlotValues);
+        tensor.dispose();
+      }
     },
   };
   return audio;

@@ -15,10 +15,10 @@ import {
   suppressTensors,
 } from "./batch-row.ts";
 import { stateNames } from "./portable-decoder.ts";
-import { SlotBuffer, type SlotValues } from "./slot-buffer.ts";
+import { freeMemory, SlotBuffer, type SlotValues } from "./slot-buffer.ts";
 
-/** The cache grows by steps of this many tokens. */
-const CACHE_STEP = 64;
+/** Room of the cache is a multiple of this many tokens. */
+const CACHE_STEP = 16;
 
 /**
  * Rows that are decoded together, each with its own prompt, position and end. Rows join and leave between runs; a row's
@@ -38,6 +38,11 @@ export class RowBatch implements DecoderBatch {
     this.#shape = shape;
     const { held } = stateNames(shape.layers);
     this.#cache = new Map(held.map((name) => [name, new SlotBuffer(0, (size) => new Float32Array(size))]));
+  }
+
+  /** Tokens that each row has room for now. */
+  get room(): number {
+    return this.#capacity;
   }
 
   /**
@@ -75,13 +80,14 @@ export class RowBatch implements DecoderBatch {
     for (const name of this.#cache.keys()) feeds[name] = this.#tensor(empty, joining.length, capacity);
     try {
       const output = await this.#decoder.run(feeds);
-      this.#reserve(Math.max(longest, this.#longest()));
+      this.#makeRoom(Math.max(longest, this.#longest()));
       for (const [name, buffer] of this.#cache) {
         const made = output[`next_${name}`].data as Float32Array;
         for (let i = 0; i < joining.length; i++) {
           const own = made.subarray(i * rowSize, (i + 1) * rowSize);
           buffer.append(respaced(own, this.#shape, capacity, this.#capacity, joining[i].prompt.length), 0);
         }
+        freeMemory(made);
       }
       const logits = output.logits.data as Float32Array;
       const size = places * vocabulary.size;
@@ -159,7 +165,7 @@ export class RowBatch implements DecoderBatch {
 
   #run(rounds: number, wantsLogits: boolean): Promise<InferenceSession.ReturnType> {
     const count = this.rows.length;
-    this.#reserve(Math.min(this.#longest() + rounds, this.#shape.maximumTokens));
+    this.#makeRoom(Math.min(this.#longest() + rounds, this.#shape.maximumTokens));
     const feeds: Record<string, Tensor> = {
       ...this.#states(this.rows, rounds),
       wants_logits: new Tensor("bool", [wantsLogits], []),
@@ -215,10 +221,13 @@ export class RowBatch implements DecoderBatch {
     }
   }
 
-  /** Makes room for rows of `length` tokens. */
-  #reserve(length: number) {
+  /**
+   * Makes room for rows of `length` tokens, and for little more: each token of a run copies the whole room, so what one
+   * long text needed is not kept when it is gone.
+   */
+  #makeRoom(length: number) {
     const capacity = this.#roundUp(length);
-    if (capacity <= this.#capacity) return;
+    if (capacity === this.#capacity) return;
     const held = this.rows.length;
     for (const buffer of this.#cache.values()) {
       const wide = new Float32Array(held * this.#rowSize(capacity));
@@ -268,7 +277,7 @@ function respaced(row: Float32Array, { heads, headSize }: DecoderShape, from: nu
   const wide = new Float32Array(heads * to * headSize);
   for (let head = 0; head < heads; head++) {
     const start = head * from * headSize;
-    wide.set(row.subarray(start, start + Math.min(length, from) * headSize), head * to * headSize);
+    wide.set(row.subarray(start, start + Math.min(length, from, to) * headSize), head * to * headSize);
   }
   return wide;
 }

@@ -1,6 +1,14 @@
 /** Numbers that a slot may hold. */
 export type SlotValues = Float32Array | Int8Array;
 
+/**
+ * Gives memory back at once, not when the collector finds it: runs make megabytes a second, and it takes its time.
+ * Nothing is left of the values then, nor of others in the same memory.
+ */
+export function freeMemory({ buffer }: { buffer: ArrayBufferLike }) {
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+}
+
 /** Equal slots of numbers, one after the other, in memory that grows: slots are added and removed without copying the rest. */
 export class SlotBuffer<Values extends SlotValues = Float32Array> {
   slotSize: number;
@@ -14,7 +22,7 @@ export class SlotBuffer<Values extends SlotValues = Float32Array> {
     this.#values = make(0);
   }
 
-  /** All slots; what stands behind the last one means nothing. */
+  /** All slots, until the next change; what stands behind the last one means nothing. */
   get values(): Values {
     return this.#values;
   }
@@ -25,7 +33,7 @@ export class SlotBuffer<Values extends SlotValues = Float32Array> {
     if (this.#values.length < (this.#count + 1) * size) {
       const more = this.#make(Math.max(this.#count + 1, Math.ceil(this.#count * 1.5)) * size);
       more.set(this.#values.subarray(0, this.#count * size));
-      this.#values = more;
+      this.replace(more, this.#count);
     }
     this.#values.set(source.subarray(index * size, (index + 1) * size), this.#count * size);
     this.#count++;
@@ -45,15 +53,16 @@ export class SlotBuffer<Values extends SlotValues = Float32Array> {
     for (const [slot, source] of from.entries()) {
       values.set(this.#values.subarray(source * size, (source + 1) * size), slot * size);
     }
-    this.#values = values;
+    this.replace(values, this.#count);
   }
 
   truncate(count: number) {
     this.#count = Math.min(this.#count, count);
   }
 
-  /** Takes over `values` with `count` slots. */
+  /** Takes over `values` with `count` slots; the memory of what was before is given back. */
   replace(values: Values, count: number) {
+    freeMemory(this.#values);
     this.#values = values;
     this.#count = count;
   }

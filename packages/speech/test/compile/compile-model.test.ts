@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { compileModel, type Precision } from "../../src/compile/compile-model.ts";
 import { CompiledModel } from "../../src/compile/compiled-model.ts";
+import type { RowBatch } from "../../src/compile/row-batch.ts";
 import { hasSignedProducts } from "../../src/compile/signed-products.ts";
 import { LogMel } from "../../src/features/log-mel.ts";
 import type { ModelFolder } from "../../src/model/read-model-folder.ts";
@@ -90,6 +91,35 @@ describe.each<Precision>(["fp32", "int8"])("a compiled model in %s", (precision)
     for (const i of [0, 4]) expect(await decodeRows(model, network, [requests[i]], limits)).toEqual([joined[i]]);
     audio.release();
     await expect(network.prefill(audio, [0], [[1]], [0])).rejects.toThrow("released");
+    await network.close();
+  });
+
+  test("keeps no room for a long text that has left, and the short one beside it does not notice", async () => {
+    const network = await open(precision);
+    const audio = await network.encode(mel(2), 2);
+    const row = (length: number, window: number) => ({
+      ...{ audio, row: window, prompt: Array.from({ length }, (_, i) => (41 + i * 7) % 64), logitsAt: [length - 1] },
+      ...{ timed: false, suppress: new Float32Array(64) },
+    });
+    const batch = network.newBatch() as RowBatch;
+    const alone = network.newBatch() as RowBatch;
+    const [{ row: long }] = await batch.join([row(20, 0)]);
+    const [{ row: short }] = await batch.join([row(3, 1)]);
+    const [{ row: only }] = await alone.join([row(3, 1)]);
+    const said: number[][] = [];
+    for (let run = 0; run < 3; run++) {
+      for (const one of batch.rows) batch.begin(one, 5);
+      alone.begin(only, 5);
+      const together = await batch.advance(2);
+      said.push([batch.room, alone.room]);
+      expect(together[short.slot].tokens).toEqual((await alone.advance(2))[0].tokens);
+      if (run === 0) batch.leave(long);
+    }
+    expect(said).toEqual([
+      [32, 16],
+      [16, 16],
+      [16, 16],
+    ]);
     await network.close();
   });
 
