@@ -1,5 +1,6 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { DecoderBatch, JoiningWindow } from "../sessions/decoder-batch.ts";
+import { freeMemory } from "../sessions/free-memory.ts";
 import { SpeechError } from "../speech-error.ts";
 import {
   type Advanced,
@@ -15,7 +16,7 @@ import {
   suppressTensors,
 } from "./batch-row.ts";
 import { stateNames } from "./portable-decoder.ts";
-import { freeMemory, SlotBuffer, type SlotValues } from "./slot-buffer.ts";
+import { SlotBuffer, type SlotValues } from "./slot-buffer.ts";
 
 /** Room of the cache is a multiple of this many tokens. */
 const CACHE_STEP = 16;

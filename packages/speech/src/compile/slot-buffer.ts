@@ -1,13 +1,7 @@
+import { freeMemory } from "../sessions/free-memory.ts";
+
 /** Numbers that a slot may hold. */
 export type SlotValues = Float32Array | Int8Array;
-
-/**
- * Gives memory back at once, not when the collector finds it: runs make megabytes a second, and it takes its time.
- * Nothing is left of the values then, nor of others in the same memory.
- */
-export function freeMemory({ buffer }: { buffer: ArrayBufferLike }) {
-  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
-}
 
 /** Equal slots of numbers, one after the other, in memory that grows: slots are added and removed without copying the rest. */
 export class SlotBuffer<Values extends SlotValues = Float32Array> {

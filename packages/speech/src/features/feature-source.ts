@@ -1,4 +1,5 @@
 import type { PcmFile } from "../audio/pcm-file.ts";
+import { freeMemory } from "../sessions/free-memory.ts";
 import { type FeatureSettings, type LogMel, maximumOf, scaleLogMel } from "./log-mel.ts";
 
 /** Windows of log-mel features of one audio file. */
@@ -7,7 +8,7 @@ export interface FeatureSource {
   window(startFrame: number, contentFrames: number): Promise<Float32Array>;
 }
 
-/** Features `[melBins, windowFrames]` of a window's samples with silence behind them, limited by their own maximum. */
+/** Features `[melBins, windowFrames]` of a window's samples with silence behind them, limited by their own maximum, in memory of their own. */
 export type WindowFeatures = (samples: Float32Array) => Float32Array | Promise<Float32Array>;
 
 /** Each window on its own: zero samples behind its content, limited by its own maximum. What other windows hold is no matter. */
@@ -21,7 +22,10 @@ export function windowFeatures(
       // Samples behind the last whole frame belong to the content where the audio ends there.
       const atEnd = (startFrame + contentFrames + 1) * hopSize > pcm.sampleCount;
       const count = contentFrames * hopSize + (atEnd ? hopSize : 0);
-      return features(await pcm.read(startFrame * hopSize, count));
+      const samples = await pcm.read(startFrame * hopSize, count);
+      const mel = await features(samples);
+      freeMemory(samples);
+      return mel;
     },
   };
 }

@@ -2,6 +2,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { WindowFeatures } from "../features/feature-source.ts";
 import { type ModelFolder, readModelFolder } from "../model/read-model-folder.ts";
+import { freeMemory } from "../sessions/free-memory.ts";
 import { ModelWithFallback } from "../sessions/model-with-fallback.ts";
 import { type ModelSettings, type OpenedModel, openWhisperModel } from "../sessions/open-whisper-model.ts";
 import type { WhisperModel } from "../sessions/whisper-model.ts";
@@ -189,7 +190,15 @@ export class LoadedModels {
 
 function ownFeatures(network: WhisperModel, { windowSamples }: ModelFolder): WindowFeatures | undefined {
   const features = network.features?.bind(network);
-  return features && ((samples) => features(padded(samples, windowSamples), 1));
+  return (
+    features &&
+    (async (samples) => {
+      const whole = padded(samples, windowSamples);
+      const mel = await features(whole, 1);
+      freeMemory(whole);
+      return mel;
+    })
+  );
 }
 
 function padded(samples: Float32Array, length: number): Float32Array {
