@@ -35,6 +35,8 @@ const STEPS = 127;
 const MIDDLE = 128;
 /** The largest unsigned byte: what the largest share of attention becomes. */
 const MOST = 255;
+/** Multiples of it, without their whole parts, lie evenly between 0 and 1, and so do any that follow each other. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
 /** Nothing is divided by zero. */
 const LEAST = 1e-10;
 const KEEP = { attributes: { keepdims: { int: 1 } } };
@@ -97,16 +99,13 @@ export function lookAcross(g: GraphBuilder, form: CrossForm, shape: CrossShape, 
   const step = g.op("Mul", [largest, g.float(1 / (STEPS * Math.sqrt(headSize)))]);
   const shares = g.op("Softmax", [g.op("Mul", [dots, g.op("Mul", [`cross_key_scale.${i}`, step])])]);
 
-  // Shares in 16 bit, as two rows of bytes: most of 1500 are far below the largest, and together they count.
+  // Most of 1500 shares are far below a step of the largest, and together they count: what is added before the cut differs
+  // from position to position, so that of many small ones so many are rounded up as their sum is worth.
   const most = g.op("ReduceMax", [shares, g.ids(-1)], KEEP);
   const raised = g.op("Mul", [shares, g.op("Div", [g.float(MOST), most])]);
-  const coarse = g.op("Floor", [raised]);
-  const between = g.op("Mul", [g.op("Sub", [raised, coarse]), g.float(MOST)]);
-  const fine = g.op("Add", [between, g.float(0.5)]);
-  const rows = cast(g.op("Concat", [coarse, fine], { attributes: { axis: { int: 2 } } }), "uint8");
-  const sums = cast(g.op("MatMulInteger", [rows, `cross_value.${i}`]), "float32");
-  const [upper, lower] = g.ops("Split", [sums], 2, { attributes: { axis: { int: 2 }, num_outputs: { int: 2 } } });
-  const sum = g.op("Add", [upper, g.op("Mul", [lower, g.float(1 / MOST)])]);
+  const dither = Array.from({ length: shape.positions }, (_, position) => (position * GOLDEN) % 1);
+  const rounded = cast(g.op("Add", [raised, g.constant("float32", dither)]), "uint8");
+  const sum = cast(g.op("MatMulInteger", [rounded, `cross_value.${i}`]), "float32");
   const unit = g.op("Mul", [`cross_value_scale.${i}`, g.op("Mul", [most, g.float(1 / MOST)])]);
   return g.op("Reshape", [swapped(g.op("Mul", [sum, unit])), g.ids(0, 0, heads * headSize)]);
 }
