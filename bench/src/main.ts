@@ -68,7 +68,10 @@ const BENCHES: Record<string, Bench> = {
   },
   growth: { what: "time and memory of the child over 1, 10, 60 and 180 minutes (--minutes 180)", run: growth },
   "long-run": { what: "memory of the child over 200 jobs of mixed length (--jobs 200)", run: longRun },
-  diarization: { what: "who speaks when, on recordings with references (SCRIBE_TEST_AUDIO)", run: diarization },
+  diarization: {
+    what: "who speaks when, on recordings with references (SCRIBE_TEST_AUDIO, --only errors,channels,pace,memory)",
+    run: diarization,
+  },
   redaction: { what: "what is personal in 500 sentences: precision and recall by type", run: redaction },
   search: {
     what: "questions over 100,000 segments next to the same without the index (--segments 100000)",

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Diarization, diarize } from "@scribe/speech";
+import type { BenchOptions } from "../main.ts";
 import { printTable } from "../print-table.ts";
 import { memoryOverLength } from "./memory.ts";
-import { speedOfNetworks } from "./networks.ts";
+import { networkFolders, speedOfNetworks } from "./networks.ts";
 import { makeDialogues, makeOverlapped, type Recording, readRecordings } from "./recordings.ts";
 import { addScores, type DiarizationScore, errorRate, scoreDiarization, type Turn } from "./score-diarization.ts";
 import { costOfSpeakers } from "./score-words.ts";
@@ -23,7 +24,7 @@ type Way = "one speaker" | "count unknown" | "count known" | "perfect voice acti
  * DIARIZATION_SEGMENTATION_MODEL and DIARIZATION_EMBEDDING_MODEL (folders) those networks are measured, at both speeds,
  * and how far these are apart.
  */
-export async function diarization(): Promise<void> {
+export async function diarization({ only }: BenchOptions): Promise<void> {
   const audio = process.env.SCRIBE_TEST_AUDIO;
   if (!audio) {
     console.log("Set SCRIBE_TEST_AUDIO to the folder of recordings: it has `diarization/` and `english/`.");
@@ -36,17 +37,24 @@ export async function diarization(): Promise<void> {
       ...makeOverlapped(audio, folder),
       ...makeDialogues(audio, folder),
     ];
-    const speeds = process.env.DIARIZATION_EMBEDDING_MODEL ? (["exact", "fast"] as const) : (["auto"] as const);
-    const pooled = [];
-    for (const speed of speeds) pooled.push(await measure(recordings, speed));
-    if (pooled.length === 2) printDifference(pooled[0]!, pooled[1]!);
     const conversations = recordings.filter(({ group }) => group === "mixtures");
-    await splitStereo(conversations, folder);
-    const networks = await speedOfNetworks(conversations[0]!, folder);
-    await memoryOverLength(conversations[0]!, folder, networks);
+    const wanted = (part: string) => only === "" || only.split(",").includes(part);
+    if (wanted("errors")) await measureErrors(recordings);
+    if (wanted("channels")) await splitStereo(conversations, folder);
+    if (!wanted("pace") && !wanted("memory")) return;
+    const networks = networkFolders(folder);
+    if (wanted("pace")) await speedOfNetworks(conversations[0]!, folder, networks);
+    if (wanted("memory")) await memoryOverLength(conversations[0]!, folder, networks);
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+async function measureErrors(recordings: readonly Recording[]): Promise<void> {
+  const speeds = process.env.DIARIZATION_EMBEDDING_MODEL ? (["exact", "fast"] as const) : (["auto"] as const);
+  const pooled = [];
+  for (const speed of speeds) pooled.push(await measure(recordings, speed));
+  if (pooled.length === 2) printDifference(pooled[0]!, pooled[1]!);
 }
 
 type Pooled = Map<string, { plain: DiarizationScore[]; collar: DiarizationScore[] }>;
