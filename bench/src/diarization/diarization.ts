@@ -5,7 +5,7 @@ import { type Diarization, diarize } from "@scribe/speech";
 import type { BenchOptions } from "../main.ts";
 import { printTable } from "../print-table.ts";
 import { memoryOverLength } from "./memory.ts";
-import { networkFolders, speedOfNetworks } from "./networks.ts";
+import { givenNetworks, networkFolders, speedOfNetworks } from "./networks.ts";
 import { makeDialogues, makeOverlapped, type Recording, readRecordings } from "./recordings.ts";
 import { addScores, type DiarizationScore, errorRate, scoreDiarization, type Turn } from "./score-diarization.ts";
 import { costOfSpeakers } from "./score-words.ts";
@@ -51,7 +51,7 @@ export async function diarization({ only }: BenchOptions): Promise<void> {
 }
 
 async function measureErrors(recordings: readonly Recording[]): Promise<void> {
-  const speeds = process.env.DIARIZATION_EMBEDDING_MODEL ? (["exact", "fast"] as const) : (["auto"] as const);
+  const speeds = givenNetworks() ? (["exact", "fast"] as const) : (["auto"] as const);
   const pooled = [];
   for (const speed of speeds) pooled.push(await measure(recordings, speed));
   if (pooled.length === 2) printDifference(pooled[0]!, pooled[1]!);
@@ -142,8 +142,7 @@ async function tryWays({ pcmPath, reference }: Recording, speed: "auto" | "exact
       {
         pcmPath,
         speed,
-        segmentationModel: process.env.DIARIZATION_SEGMENTATION_MODEL,
-        embeddingModel: process.env.DIARIZATION_EMBEDDING_MODEL,
+        ...givenNetworks(),
         executionProviders: ["cpu"],
         intraOpThreads: 2,
         ...more,

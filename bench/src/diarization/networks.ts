@@ -15,12 +15,16 @@ const STEP_SECONDS = { exact: 1, fast: 2.5 } as const;
 const SECONDS = 120;
 const ROUNDS = 3;
 
-/** The given networks (DIARIZATION_SEGMENTATION_MODEL, DIARIZATION_EMBEDDING_MODEL), else the published shapes with random weights, which hear two speakers all the time. */
-export function networkFolders(folder: string): NetworkFolders {
+/** What DIARIZATION_SEGMENTATION_MODEL and DIARIZATION_EMBEDDING_MODEL name. */
+export function givenNetworks(): NetworkFolders | undefined {
   const { DIARIZATION_SEGMENTATION_MODEL: segmentationModel, DIARIZATION_EMBEDDING_MODEL: embeddingModel } =
     process.env;
-  if (segmentationModel && embeddingModel) return { segmentationModel, embeddingModel };
-  return writeRandom(join(folder, "random"));
+  return segmentationModel && embeddingModel ? { segmentationModel, embeddingModel } : undefined;
+}
+
+/** The given networks, else the published shapes with random weights, which hear two speakers all the time. */
+export function networkFolders(folder: string): NetworkFolders {
+  return givenNetworks() ?? writeRandom(join(folder, "random"));
 }
 
 /** How fast the networks' two ways are, in turn: the median of three rounds. */
@@ -47,8 +51,9 @@ export async function speedOfNetworks(recording: Recording, folder: string, netw
     const windowsAfterFirst = Math.ceil((seconds - 10) / STEP_SECONDS[speed]);
     paces[speed].push((windowsAfterFirst * STEP_SECONDS[speed]) / ((performance.now() - begun) / 1000));
   }
-  const given = process.env.DIARIZATION_EMBEDDING_MODEL !== undefined;
-  console.log(`\n${given ? "the given networks" : "the published networks' shapes, random weights"}, 2 threads\n`);
+  console.log(
+    `\n${givenNetworks() ? "the given networks" : "the published networks' shapes, random weights"}, 2 threads\n`,
+  );
   const rows = (["exact", "fast"] as const).map((speed) => {
     const pace = median(paces[speed]);
     return [speed, `${pace.toFixed(1)} ×`, `${TARGETS[speed]} ×`, pace >= TARGETS[speed] ? "met" : "MISSED"];

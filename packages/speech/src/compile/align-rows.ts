@@ -1,5 +1,6 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
-import { type Cross, crossTensor, crossValues, type DecoderShape } from "./batch-row.ts";
+import type { DecoderShape } from "./batch-row.ts";
+import { type Cross, crossTensor, crossValues } from "./cross-tensors.ts";
 import type { SlotValues } from "./slot-buffer.ts";
 
 /**

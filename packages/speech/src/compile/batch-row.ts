@@ -3,7 +3,6 @@ import type { DecoderRow, JoiningWindow } from "../sessions/decoder-batch.ts";
 import { SpeechError } from "../speech-error.ts";
 import type { Vocabulary } from "./build-token-choice.ts";
 import type { CrossShape } from "./cross-attention.ts";
-import type { SlotValues } from "./slot-buffer.ts";
 
 /** The decoder's shapes. */
 export type DecoderShape = CrossShape & {
@@ -11,24 +10,6 @@ export type DecoderShape = CrossShape & {
   maximumTokens: number;
   vocabulary: Vocabulary;
 };
-
-/** A window's cross-attention keys and values by their names in the graph, `[1, …]` each. */
-export type Cross = Readonly<Record<string, Tensor>>;
-export type CrossTensors = { cross(row: number): Promise<Cross> };
-
-/** Room for `size` numbers of a tensor of keys and values. */
-export function crossValues({ type }: Tensor, size: number): SlotValues {
-  return type === "int8" ? new Int8Array(size) : new Float32Array(size);
-}
-
-/** A tensor like one of keys and values, `[1, …]`, of several windows. */
-export function crossTensor(
-  { type, dims }: Pick<Tensor, "type" | "dims">,
-  values: SlotValues,
-  windows: number,
-): Tensor {
-  return new Tensor(type as "float32" | "int8", values, [windows, ...dims.slice(1)]);
-}
 
 /** A row in a batch, as the rules and the graphs ask for it. */
 export type BatchRow = DecoderRow & {
@@ -43,11 +24,6 @@ export type BatchRow = DecoderRow & {
 };
 
 export type Advanced = { tokens: number[]; logProbabilities: number[] };
-
-/** Keys and values of the window that joins. */
-export function crossOf({ audio, row }: JoiningWindow): Promise<Cross> {
-  return (audio as unknown as CrossTensors).cross(row);
-}
 
 export function newRow({ timed, suppress }: JoiningWindow, vocabulary: Vocabulary): BatchRow {
   // Before the first token the rules take what stands there for a closed pair of timestamps.

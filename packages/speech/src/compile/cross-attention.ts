@@ -103,7 +103,7 @@ export function lookAcross(g: GraphBuilder, form: CrossForm, shape: CrossShape, 
   // from position to position, so that of many small ones so many are rounded up as their sum is worth.
   const most = g.op("ReduceMax", [shares, g.ids(-1)], KEEP);
   const raised = g.op("Mul", [shares, g.op("Div", [g.float(MOST), most])]);
-  const dither = Array.from({ length: shape.positions }, (_, position) => (position * GOLDEN) % 1);
+  const dither = Array.from({ length: shape.positions }, (_, position) => (0.5 + position * GOLDEN) % 1);
   const rounded = cast(g.op("Add", [raised, g.constant("float32", dither)]), "uint8");
   const sum = cast(g.op("MatMulInteger", [rounded, `cross_value.${i}`]), "float32");
   const unit = g.op("Mul", [`cross_value_scale.${i}`, g.op("Mul", [most, g.float(1 / MOST)])]);

@@ -2,8 +2,8 @@ import type { Tensor } from "onnxruntime-node";
 import { freeMemory } from "../sessions/free-memory.ts";
 import type { EncodedAudio } from "../sessions/whisper-model.ts";
 import { SpeechError } from "../speech-error.ts";
-import { type Cross, type CrossTensors, crossTensor } from "./batch-row.ts";
 import type { GraphForm } from "./compile-model.ts";
+import { type Cross, type CrossTensors, crossTensor } from "./cross-tensors.ts";
 import type { SlotValues } from "./slot-buffer.ts";
 import type { HeardFeatures } from "./whole-batch.ts";
 

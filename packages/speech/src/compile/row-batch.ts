@@ -6,15 +6,13 @@ import {
   type Advanced,
   type BatchRow,
   beginRow,
-  crossOf,
-  crossTensor,
-  crossValues,
   type DecoderShape,
   int32,
   newRow,
   removeRow,
   suppressTensors,
 } from "./batch-row.ts";
+import { crossOf, crossTensor, crossValues } from "./cross-tensors.ts";
 import { stateNames } from "./portable-decoder.ts";
 import { SlotBuffer, type SlotValues } from "./slot-buffer.ts";
 
@@ -234,7 +232,7 @@ export class RowBatch implements DecoderBatch {
       const wide = new Float32Array(held * this.#rowSize(capacity));
       for (const { slot, length: own } of this.rows) {
         const row = buffer.values.subarray(slot * buffer.slotSize, (slot + 1) * buffer.slotSize);
-        wide.set(respaced(row, this.#shape, this.#capacity, capacity, own), slot * this.#rowSize(capacity));
+        respace(row, wide.subarray(slot * this.#rowSize(capacity)), this.#shape, this.#capacity, capacity, own);
       }
       buffer.slotSize = this.#rowSize(capacity);
       buffer.replace(wide, held);
@@ -273,12 +271,24 @@ function tensorOf({ buffer, like }: CrossBuffer, first: number, rows: number): T
 }
 
 /** A row's keys or values `[heads, from, headSize]` as `[heads, to, headSize]`; `length` of them count. */
-function respaced(row: Float32Array, { heads, headSize }: DecoderShape, from: number, to: number, length: number) {
+function respaced(row: Float32Array, shape: DecoderShape, from: number, to: number, length: number) {
   if (from === to) return row;
-  const wide = new Float32Array(heads * to * headSize);
+  const wide = new Float32Array(shape.heads * to * shape.headSize);
+  respace(row, wide, shape, from, to, length);
+  return wide;
+}
+
+/** The same, written to the beginning of `wide`. */
+function respace(
+  row: Float32Array,
+  wide: Float32Array,
+  { heads, headSize }: DecoderShape,
+  from: number,
+  to: number,
+  length: number,
+) {
   for (let head = 0; head < heads; head++) {
     const start = head * from * headSize;
     wide.set(row.subarray(start, start + Math.min(length, from, to) * headSize), head * to * headSize);
   }
-  return wide;
 }

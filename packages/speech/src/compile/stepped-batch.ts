@@ -6,13 +6,13 @@ import {
   type Advanced,
   type BatchRow,
   beginRow,
-  crossOf,
   type DecoderShape,
   int32,
   newRow,
   removeRow,
   suppressTensors,
 } from "./batch-row.ts";
+import { crossOf } from "./cross-tensors.ts";
 import { stateNames, UNROLLED } from "./portable-decoder.ts";
 
 /** The graphs of `build-steps.ts`. */

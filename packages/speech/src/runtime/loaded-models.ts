@@ -190,15 +190,13 @@ export class LoadedModels {
 
 function ownFeatures(network: WhisperModel, { windowSamples }: ModelFolder): WindowFeatures | undefined {
   const features = network.features?.bind(network);
-  return (
-    features &&
-    (async (samples) => {
-      const whole = padded(samples, windowSamples);
-      const mel = await features(whole, 1);
-      freeMemory(whole);
-      return mel;
-    })
-  );
+  if (!features) return undefined;
+  return async (samples) => {
+    const whole = padded(samples, windowSamples);
+    const mel = await features(whole, 1);
+    freeMemory(whole);
+    return mel;
+  };
 }
 
 function padded(samples: Float32Array, length: number): Float32Array {
