@@ -19,7 +19,7 @@ type Row = DecoderRow & { slot: number; done: boolean; text: number; said: numbe
 function scripted({
   maxBatch = 4,
   advances = true,
-  whole = false,
+  whole = undefined as (() => void) | undefined,
   fail = (_operation: string, _rows: number) => {},
 } = {}) {
   const log: string[] = [];
@@ -59,8 +59,8 @@ function scripted({
     };
     if (whole) {
       batch.decodeWhole = async (windows) => {
-        await new Promise((resolve) => setTimeout(resolve, 20));
         log.push(`whole ${windows.length}`);
+        whole();
         return windows.map(({ audio, first, maximumTokens }) => {
           const { text } = audio as unknown as { text: number };
           // The rules of a first token are told by what they do to zeros.
@@ -266,12 +266,11 @@ describe("a model that requests share", () => {
   });
 
   test("has whole windows decoded in one run where the graph goes all the way, and drops the cancelled behind it", async () => {
-    const { shared, log, runs } = scripted({ whole: true });
-    const lane = shared.lane("a");
     const controller = new AbortController();
+    const { shared, log, runs } = scripted({ whole: () => controller.abort(new Error("cancelled")) });
+    const lane = shared.lane("a");
     const cancelled = hear(shared.lane("b"), 46, controller.signal);
     const texts = Promise.all([hear(lane, 35), hear(lane, 995, never, { maximumTokens: 7 })]);
-    setTimeout(() => controller.abort(new Error("cancelled")), 10);
     await expect(cancelled).rejects.toThrow("cancelled");
     expect(await texts).toEqual([said(35), said(75)]);
     expect(log.filter((line) => line.startsWith("whole"))).toEqual(["whole 3"]);

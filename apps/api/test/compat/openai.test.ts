@@ -180,7 +180,7 @@ describe("while it takes long", () => {
   test("fillers keep a JSON answer alive, and do not break it", async () => {
     const pending = post([]);
     const job = await claim(api.db, await nextJob());
-    await api.db.pool.query("UPDATE jobs SET phase = 'transcribing' WHERE id = $1", [job.id]);
+    await api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
     const response = await pending;
     await new Promise((resolve) => setTimeout(resolve, 200));
     await complete(api.db, job, "Late.");
@@ -189,9 +189,13 @@ describe("while it takes long", () => {
     expect(JSON.parse(text)).toMatchObject({ text: "Late." });
   });
 
-  test("a failure before the audio was decoded keeps its status", async () => {
+  test("a failure before something was transcribed keeps its status, even of decoded audio", async () => {
     const pending = post([]);
-    await fail(await claim(api.db, await nextJob()), "unsupported_audio");
+    const job = await claim(api.db, await nextJob());
+    expect((await tenantJobs(api.db, job.tenantId).get(job.id))?.phase).toBe("transcribing");
+    // Longer than whoever waits looks away.
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    await fail(job, "unsupported_audio");
     const response = await pending;
     expect(response.status).toBe(400);
     expect(response.headers.get("x-should-retry")).toBe("false");
@@ -201,7 +205,7 @@ describe("while it takes long", () => {
   test("a late failure cuts the connection", async () => {
     const pending = post([]);
     const job = await claim(api.db, await nextJob());
-    await api.db.pool.query("UPDATE jobs SET phase = 'transcribing' WHERE id = $1", [job.id]);
+    await api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
     const response = await pending;
     expect(response.status).toBe(200);
     await fail(job, "internal");
@@ -241,7 +245,7 @@ describe("streams", () => {
     const pending = post([["stream", "true"]]);
     const job = await claim(api.db, await nextJob());
     await writeSegments(api.db, job, [SEGMENTS[0]!]);
-    await api.db.pool.query("UPDATE jobs SET phase = 'transcribing' WHERE id = $1", [job.id]);
+    await api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
     const response = await pending;
     expect(response.headers.get("content-type")).toContain("text/event-stream");
     await writeSegments(api.db, job, [SEGMENTS[1]!]);
@@ -257,7 +261,7 @@ describe("streams", () => {
   test("a late failure is an event", async () => {
     const pending = post([["stream", "true"]]);
     const job = await claim(api.db, await nextJob());
-    await api.db.pool.query("UPDATE jobs SET phase = 'transcribing' WHERE id = $1", [job.id]);
+    await api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
     const response = await pending;
     await fail(job, "internal");
     const text = await response.text();

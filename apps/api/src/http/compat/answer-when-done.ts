@@ -5,7 +5,7 @@ import type { Response } from "express";
 import type { Api } from "../../api.ts";
 import { goneSignal } from "../../when-closed.ts";
 import type { Caller } from "../middleware/authenticate.ts";
-import { hasEnded, isDecoded, waitForJob } from "./follow-job.ts";
+import { hasEnded, isHeard, waitForJob } from "./follow-job.ts";
 
 /** What a whole transcript looks like to a client of another service. */
 export interface ForeignTranscript {
@@ -19,8 +19,8 @@ export interface ForeignTranscript {
 }
 
 /**
- * Answers with the transcript of a job once it is there. Bad input keeps its status: no header is sent before the audio
- * was decoded, or 45 s went by. Then a byte every 15 s shows clients and proxies that somebody is here; what fails that
+ * Answers with the transcript of a job once it is there. Bad input keeps its status: no header is sent before some of the
+ * audio was transcribed, or 45 s went by. Then a byte every 15 s shows clients and proxies that somebody is here; what fails that
  * late cuts the connection. A client that goes away leaves its job alone.
  *
  * @throws RequestError where nothing was sent yet; a client that went away ends it without one
@@ -36,7 +36,7 @@ export async function answerWhenDone(
   const { opening = "", filler, rest, contentType } = foreign;
   let pulse: NodeJS.Timeout | undefined;
   try {
-    let job = await waitForJob(api, followed, isDecoded, api.waits.foreignHeadersMs);
+    let job = await waitForJob(api, followed, isHeard, api.waits.foreignHeadersMs);
     let sent = false;
     if (!hasEnded(job)) {
       sendHead(response, contentType);

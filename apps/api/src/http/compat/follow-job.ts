@@ -1,5 +1,5 @@
 import { type JobEventRow, type JobRow, tenantJobs } from "@scribe/database";
-import { isTerminal, RequestError } from "@scribe/domain";
+import { isTerminal, PHASE_PROGRESS, RequestError } from "@scribe/domain";
 import type { Api } from "../../api.ts";
 import { notFound } from "../middleware/render-problem.ts";
 
@@ -71,11 +71,12 @@ export function hasEnded(job: JobRow): boolean {
   return isTerminal(job.status);
 }
 
-const LISTENED = new Set<string>(["transcribing", "diarizing", "finalizing"]);
-
-/** Whether the audio has proven to be audio: from here on a job hardly fails for what the caller sent. */
-export function isDecoded(job: JobRow): boolean {
-  return hasEnded(job) || LISTENED.has(job.phase);
+/**
+ * Whether some of the audio was transcribed: from here on a job hardly fails for what the caller sent. That it was decoded
+ * is not enough, for only then a model is asked whether it can do what was asked of it.
+ */
+export function isHeard(job: JobRow): boolean {
+  return hasEnded(job) || job.progress > PHASE_PROGRESS.decoding;
 }
 
 /** A server that goes away keeps nobody waiting: the job goes on, and an equal request elsewhere finds it. */

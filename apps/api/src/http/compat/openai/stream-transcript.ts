@@ -6,7 +6,7 @@ import { openSseWriter } from "../../../streams/sse-writer.ts";
 import { whenClosed } from "../../../when-closed.ts";
 import type { Caller } from "../../middleware/authenticate.ts";
 import { readTranscript } from "../answer-when-done.ts";
-import { followEvents, isDecoded, waitForJob } from "../follow-job.ts";
+import { followEvents, isHeard, waitForJob } from "../follow-job.ts";
 import { toOpenaiError } from "./door.ts";
 import { diarizedSegment, speakerNames, usageOf } from "./render.ts";
 import type { TranscriptionAsk } from "./transcription-form.ts";
@@ -27,7 +27,7 @@ export async function streamTranscript(
   whenClosed(response, () => stop.abort());
   const followed = { tenantId: caller.tenantId, jobId, signal: stop.signal };
   try {
-    const job = await waitForJob(api, followed, isDecoded, api.waits.foreignHeadersMs);
+    const job = await waitForJob(api, followed, isHeard, api.waits.foreignHeadersMs);
     if (job.status === "failed" || job.status === "cancelled") await readTranscript(api, caller, job);
   } catch (error) {
     if (stop.signal.aborted) return;

@@ -28,7 +28,7 @@ const openaiTask = (task: "transcribe" | "translate", details: Pick<Route, "path
     ...details,
     method: "post",
     description:
-      "For clients of OpenAI's audio API. Answers when the transcript is there; headers come when the audio is decoded, " +
+      "For clients of OpenAI's audio API. Answers when the transcript is there; headers come when some of it is, " +
       "at the latest after 45 seconds. What is not carried out is named in `X-Ignored-Fields`.",
     tag: "OpenAI",
     scope: "transcribe",
