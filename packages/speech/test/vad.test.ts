@@ -9,6 +9,7 @@ import { WINDOW_SAMPLES } from "../src/vad/silero-graph.ts";
 import { SpeechDetector } from "../src/vad/speech-detector.ts";
 import { randomFrom } from "../src/whisper/random.ts";
 import { PARK } from "./build/samples.ts";
+import { sourceOf } from "./diarize/voices.ts";
 
 const never = new AbortController().signal;
 
@@ -16,9 +17,6 @@ function samplesOf(path: string): Float32Array {
   const bytes = readFileSync(path);
   return Float32Array.from({ length: bytes.length >> 1 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
 }
-const readerOf = (samples: Float32Array) => ({
-  read: async (start: number, count: number) => samples.slice(start, start + count),
-});
 
 /** The published graph, one window after the other. */
 async function stepByStep(samples: Float32Array): Promise<Float32Array> {
@@ -55,30 +53,30 @@ describe("voice activity", () => {
     const long = new Float32Array(4.2 * speech.length + 77);
     for (let at = 0; at < long.length; at += speech.length) long.set(speech.subarray(0, long.length - at), at);
     const expected = await stepByStep(long);
-    const probabilities = await detector.probabilities(readerOf(long), 0, long.length, never);
+    const probabilities = await detector.probabilities(sourceOf(long), 0, long.length, never);
     expect(probabilities.length).toBe(expected.length);
     for (const [i, value] of expected.entries()) expect(Math.abs(probabilities[i] - value)).toBeLessThan(1e-5);
   });
 
   test("finds the two sentences, and nothing in silence, in noise or in numbers that are none", async () => {
-    const probabilities = await detector.probabilities(readerOf(speech), 0, speech.length, never);
+    const probabilities = await detector.probabilities(sourceOf(speech), 0, speech.length, never);
     const spans = findSpeech(probabilities, 0, speech.length, { threshold: 0.5 });
     expect(speechBetween(spans, 0, speech.length)).toBeGreaterThan(0.6 * speech.length);
     const random = randomFrom("noise");
     for (const value of [() => 0, () => random() * 0.1 - 0.05, () => Number.NaN]) {
       const sound = Float32Array.from({ length: 48_000 }, value);
-      const heard = await detector.probabilities(readerOf(sound), 0, sound.length, never);
+      const heard = await detector.probabilities(sourceOf(sound), 0, sound.length, never);
       expect(findSpeech(heard, 0, sound.length, { threshold: 0.5 })).toEqual([]);
     }
   });
 
   test("stops between blocks when it is no longer wanted, and of nothing there is none", async () => {
     const controller = new AbortController();
-    const stopped = detector.probabilities(readerOf(new Float32Array(600 * 512)), 0, 600 * 512, controller.signal, () =>
+    const stopped = detector.probabilities(sourceOf(new Float32Array(600 * 512)), 0, 600 * 512, controller.signal, () =>
       controller.abort(new Error("enough")),
     );
     await expect(stopped).rejects.toThrow("enough");
-    expect(await detector.probabilities(readerOf(speech), 5, 5, never)).toEqual(new Float32Array(0));
+    expect(await detector.probabilities(sourceOf(speech), 5, 5, never)).toEqual(new Float32Array(0));
   });
 });
 

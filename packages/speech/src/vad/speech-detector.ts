@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { PcmFile } from "../audio/pcm-file.ts";
+import { freeMemory } from "../sessions/free-memory.ts";
 import { buildSileroGraph, CONTEXT_SAMPLES, FRAMES, MEMORY, WINDOW_SAMPLES, writeFrames } from "./silero-graph.ts";
 
 const FRAME_NUMBERS = 256;
@@ -48,7 +49,8 @@ export class SpeechDetector {
       // What the block before ended with is this one's context; before the beginning there was nothing.
       samples.copyWithin(0, WINDOWS_PER_RUN * WINDOW_SAMPLES);
       samples.fill(0, CONTEXT_SAMPLES);
-      samples.set(finite(await pcm.read(start, Math.min(windows * WINDOW_SAMPLES, to - start))), CONTEXT_SAMPLES);
+      const room = samples.subarray(CONTEXT_SAMPLES);
+      finite(await pcm.read(start, Math.min(windows * WINDOW_SAMPLES, to - start), room));
       for (let i = 0; i < windows; i++) {
         writeFrames(samples, CONTEXT_SAMPLES + i * WINDOW_SAMPLES, frames, i * FRAMES * FRAME_NUMBERS);
       }
@@ -60,7 +62,9 @@ export class SpeechDetector {
         cell,
       };
       const output = await this.#session.run(feeds);
-      probabilities.set(output.probabilities.data as Float32Array, done);
+      const found = output.probabilities.data as Float32Array;
+      probabilities.set(found, done);
+      freeMemory(found);
       hidden = output.next_hidden as Tensor;
       cell = output.next_cell as Tensor;
     }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { decodeStates } from "../../src/diarize/gaussian/decode-states.ts";
+import { StateDecoder } from "../../src/diarize/gaussian/decode-states.ts";
 import { diarizeByGaussians } from "../../src/diarize/gaussian/diarize-by-gaussians.ts";
 import { FrameStatistics } from "../../src/diarize/gaussian/frame-statistics.ts";
 import { seededRandom, trainMixture } from "../../src/diarize/gaussian/gaussian-mixture.ts";
@@ -45,9 +45,10 @@ describe("the likeliest sequence of states", () => {
 
   test.each([1, 2, 3])("is as good as the best of all, with visits of at least %i frames", (minimum) => {
     const random = seededRandom(minimum);
+    const decoder = new StateDecoder({ states: 2, minimumFrames: minimum, changeCost: 0.5 });
     for (let round = 0; round < 20; round++) {
       const scores = Float32Array.from({ length: 9 * 2 }, () => normal(random));
-      const path = decodeStates(scores, 2, minimum, 0.5);
+      const path = decoder.decode(scores);
       let score = 0;
       path.forEach((state, t) => {
         score += scores[t * 2 + state] - (t > 0 && path[t - 1] !== state ? 0.5 : 0);
@@ -57,7 +58,8 @@ describe("the likeliest sequence of states", () => {
   });
 
   test("of nothing is nothing", () => {
-    expect(decodeStates(new Float32Array(0), 3, 10, 1)).toHaveLength(0);
+    const decoder = new StateDecoder({ states: 3, minimumFrames: 10, changeCost: 1 });
+    expect(decoder.decode(new Float32Array(0))).toHaveLength(0);
   });
 });
 

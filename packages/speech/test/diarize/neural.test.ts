@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -137,20 +137,65 @@ describe("what is kept of windows", () => {
   active.set([1, 0, 1], 3);
 
   test("is who speaks, and the embeddings by which speakers are told apart", () => {
-    const heard = new HeardWindows(2);
+    const heard = new HeardWindows(folder, 2);
     heard.add(active, [row(1), null, row(2)], [false, false, true]);
     heard.add(active, [], []);
     expect(heard.count).toBe(2);
-    expect(heard.active.subarray(0, 3)).toEqual(Uint8Array.of(0, 5, 0));
-    expect(heard.active[590]).toBe(5);
+    for (const window of [0, 1]) expect(heard.activeIn(window).subarray(0, 3)).toEqual(Uint8Array.of(0, 5, 0));
     expect(heard.named(([value]) => value * 10)).toEqual(Int8Array.of(10, -1, 20, -1, -1, -1));
-    expect(heard.telling()).toEqual({ values: row(2), width: 4 });
+    const { count, width } = heard.telling();
+    expect([count, width]).toEqual([1, 4]);
+    expect(heard.telling().copy(0, 1)).toEqual(row(2));
+    heard.close();
   });
 
   test("is every embedding where none is clear", () => {
-    const heard = new HeardWindows(1);
+    const heard = new HeardWindows(folder, 1);
     heard.add(active, [row(1), row(3)], [false, false]);
-    expect(heard.telling().values).toEqual(Float32Array.of(1, 1, 1, 1, 3, 3, 3, 3));
+    expect(heard.telling().copy(0, 2)).toEqual(Float32Array.of(1, 1, 1, 1, 3, 3, 3, 3));
+    heard.close();
+  });
+
+  test("of hours is on disk, in files without a name", () => {
+    const before = readdirSync(folder);
+    const heard = new HeardWindows(folder, 4000);
+    const mask = new Uint8Array(589 * 3);
+    const vectorOf = (window: number, s: number) => Float32Array.from({ length: 256 }, (_, d) => window + s / 4 + d);
+    for (let window = 0; window < 4000; window++) {
+      mask.fill(0).fill(1, (window % 589) * 3, (window % 589) * 3 + 2);
+      heard.add(mask, [vectorOf(window, 0), vectorOf(window, 1), null], [true, window % 2 === 0]);
+    }
+    const open = readdirSync("/proc/self/fd").map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return "";
+      }
+    });
+    expect(open.filter((path) => path.startsWith(`${folder}/diarization-`))).toHaveLength(3);
+    expect(readdirSync(folder)).toEqual(before);
+    for (const window of [0, 1780, 1781, 1779, 3999]) {
+      expect(heard.activeIn(window).indexOf(3)).toBe(window % 589);
+      expect(heard.activeIn(window).reduce((sum, bits) => sum + bits, 0)).toBe(3);
+    }
+    expect(heard.telling().count).toBe(6000);
+    const [first] = heard.telling().copy(5997, 5998);
+    expect(first).toBe(3998);
+    expect(
+      [...heard.named(([value]) => (value === 2001 || value === 2001.25 ? 1 : 0)).entries()].filter(([, n]) => n === 1),
+    ).toEqual([
+      [6003, 1],
+      [6004, 1],
+    ]);
+    heard.close();
+  });
+
+  test("cannot be kept in a folder that is gone", () => {
+    const heard = new HeardWindows(join(folder, "gone"), 2000);
+    expect(() => {
+      for (let window = 0; window < 2000; window++) heard.add(active, [], []);
+    }).toThrow("ENOENT");
+    heard.close();
   });
 });
 
@@ -160,7 +205,7 @@ describe("putting windows together", () => {
     reconstruct(
       {
         starts: windows.map(({ start }) => start),
-        active: Uint8Array.from(windows.flatMap(({ active }) => [...active])),
+        activeIn: (window) => windows[window].active,
         speakers: Int8Array.from(windows.flatMap(({ speakers }) => speakers)),
       },
       speakers,
@@ -244,7 +289,7 @@ describe.each(["exact", "fast"] as const)("the pipeline, %s", (speed) => {
     { seconds: 2, powersetClass: 0, hertz: 0 },
   ]);
   const run = (bounds: { minSpeakers: number; maxSpeakers: number }) =>
-    diarizeByNetworks(networks, sourceOf(samples), { ...bounds, speed });
+    diarizeByNetworks(networks, sourceOf(samples), { ...bounds, speed, scratchFolder: folder });
 
   test("finds who speaks when", async () => {
     const { turns, exclusive } = await run({ minSpeakers: 2, maxSpeakers: 2 });
@@ -264,7 +309,7 @@ describe.each(["exact", "fast"] as const)("the pipeline, %s", (speed) => {
 
   test("of silence and of nothing finds nobody", async () => {
     for (const nobody of [new Float32Array(20_000), new Float32Array(0)]) {
-      const options = { minSpeakers: 1, maxSpeakers: 8, speed };
+      const options = { minSpeakers: 1, maxSpeakers: 8, speed, scratchFolder: folder };
       expect((await diarizeByNetworks(networks, sourceOf(nobody), options)).turns).toEqual([]);
     }
   });
@@ -275,8 +320,7 @@ test("a folder without a network is told, and one of another form", async () => 
     code: "model_unavailable",
   });
   const wrong = { ...networks, segmentation: await InferenceSession.create(embeddingModel) };
-  await expect(
-    diarizeByNetworks(wrong, sourceOf(new Float32Array(16_000)), { minSpeakers: 1, maxSpeakers: 2, speed: "fast" }),
-  ).rejects.toThrow();
+  const options = { minSpeakers: 1, maxSpeakers: 2, speed: "fast" as const, scratchFolder: folder };
+  await expect(diarizeByNetworks(wrong, sourceOf(new Float32Array(16_000)), options)).rejects.toThrow();
   await wrong.segmentation.release();
 });

@@ -6,6 +6,7 @@ import { nearestSpeaker } from "../../src/diarize/cluster/cluster-embeddings.ts"
 import { makePlda, readPlda } from "../../src/diarize/cluster/plda.ts";
 import { readNpz } from "../../src/diarize/cluster/read-npz.ts";
 import { seededRandom } from "../../src/diarize/gaussian/gaussian-mixture.ts";
+import { givenEmbeddings } from "./given-embeddings.ts";
 
 /** Written by numpy, one stored and one deflated: see make-plda.py there, which also computed what follows. */
 const folder = join(import.meta.dirname, "plda");
@@ -79,12 +80,12 @@ describe("clusters by VBx", () => {
     [{ minSpeakers: 1, maxSpeakers: 50 }, 3],
     [{ minSpeakers: 2, maxSpeakers: 2 }, 2],
   ])("within %j are %i", (bounds, count) => {
-    const centroids = clusterByVbx(plda)(embeddings, width, bounds);
+    const centroids = clusterByVbx(plda)(givenEmbeddings(embeddings, width), bounds);
     expect(centroids.count).toBe(count);
     expect(new Set([0, 1, 2].map((speaker) => nearestSpeaker(voice(speaker), centroids))).size).toBe(count);
   });
 
   test("of one embedding is one", () => {
-    expect(clusterByVbx(plda)(voice(0), width, { minSpeakers: 1, maxSpeakers: 5 }).count).toBe(1);
+    expect(clusterByVbx(plda)(givenEmbeddings(voice(0), width), { minSpeakers: 1, maxSpeakers: 5 }).count).toBe(1);
   });
 });

@@ -11,24 +11,31 @@ const BLOCK_THRESHOLD = 0.5 * THRESHOLD;
 /** More centroids than this are not carried from a block to the joining of all. */
 const MOST_OF_BLOCK = 50;
 
+/** Embeddings that need not be in memory. */
+export type Embeddings = {
+  readonly count: number;
+  readonly width: number;
+  /** `[to − from, width]`, the caller's to change. */
+  copy(from: number, to: number): Float32Array;
+};
+
 /** Speakers' centroids, `[count, width]`. */
 export type Centroids = { count: number; values: Float32Array };
 
 /**
- * Centroids of the speakers behind embeddings `[n, width]`, as pyannote 3.1 finds them: unit vectors, centroid linkage, a
+ * Centroids of the speakers behind embeddings, as pyannote 3.1 finds them: unit vectors, centroid linkage, a
  * threshold, clusters that are large enough (the others belong to the nearest of them), and a number within the bounds,
  * by the cut of the tree that comes nearest. Files of hours: blocks first, `onBlock` is told after each, then their centroids
  * by weight.
  */
 export function clusterEmbeddings(
-  embeddings: Float32Array,
-  width: number,
+  embeddings: Embeddings,
   bounds: SpeakerBounds,
   onBlock: () => void = () => {},
 ): Centroids {
-  const n = embeddings.length / width;
+  const { count: n, width } = embeddings;
   if (n === 0) return { count: 0, values: new Float32Array(0) };
-  const points = blockCentroids(embeddings, width, onBlock);
+  const points = blockCentroids(embeddings, onBlock);
   const labels = chooseClusters(points, width, n, bounds);
   return centroidsOf(points, width, labels);
 }
@@ -36,15 +43,15 @@ export function clusterEmbeddings(
 type Points = { values: Float32Array; weights: Float64Array; sums: Float64Array };
 
 /** The points that are clustered: the embeddings, or in long recordings the centroids of fifty clusters a block at most. */
-export function blockCentroids(embeddings: Float32Array, width: number, onBlock: () => void = () => {}): Points {
-  const n = embeddings.length / width;
+export function blockCentroids(embeddings: Embeddings, onBlock: () => void = () => {}): Points {
+  const { count: n, width } = embeddings;
   const most = n <= AT_ONCE ? n : Math.ceil(n / AT_ONCE) * MOST_OF_BLOCK;
   const values = new Float32Array(most * width);
   const weights = new Float64Array(most);
   const sums = new Float64Array(most * width);
   let points = 0;
   for (let from = 0; from < n; from += AT_ONCE) {
-    const block = embeddings.subarray(from * width, Math.min(n, from + AT_ONCE) * width);
+    const block = embeddings.copy(from, Math.min(n, from + AT_ONCE));
     const unit = normalised(block, width);
     const count = block.length / width;
     const labels =

@@ -20,9 +20,11 @@ export function findChanges(features: Float32Array, dimensions: number, pauses: 
   const frames = features.length / dimensions;
   const places: number[] = [];
   const ratios: number[] = [];
+  const before = FrameStatistics.empty(dimensions);
+  const after = FrameStatistics.empty(dimensions);
   for (let at = SIDE / 2; at < frames - SIDE / 2; at += STEP) {
-    const before = FrameStatistics.of(features, dimensions, Math.max(0, at - SIDE), at);
-    const after = FrameStatistics.of(features, dimensions, at, Math.min(frames, at + SIDE));
+    before.become(features, Math.max(0, at - SIDE), at);
+    after.become(features, at, Math.min(frames, at + SIDE));
     places.push(at);
     ratios.push(before.ratioTo(after));
   }
@@ -34,8 +36,8 @@ export function findChanges(features: Float32Array, dimensions: number, pauses: 
   const pieces: Piece[] = [];
   for (let i = 1; i < cuts.length; i++) {
     const piece = { from: cuts[i - 1], to: cuts[i] };
-    const before = pieces.at(-1);
-    if (before && (piece.to - piece.from < SHORTEST || before.to - before.from < SHORTEST)) before.to = piece.to;
+    const last = pieces.at(-1);
+    if (last && (piece.to - piece.from < SHORTEST || last.to - last.from < SHORTEST)) last.to = piece.to;
     else pieces.push(piece);
   }
   return pieces;

@@ -3,23 +3,35 @@ const LEAST_VARIANCE = 0.3;
 
 /** Sums over frames from which a Gaussian with full covariance follows: count, sums, products (lower triangle). */
 export class FrameStatistics {
-  readonly count: number;
+  #count = 0;
   readonly #sums: Float64Array;
   readonly #products: Float64Array;
-  /** `count` times the logarithm of the covariance's determinant. */
-  readonly weightedLogDeterminant: number;
+  #weightedLogDeterminant = 0;
 
-  private constructor(count: number, sums: Float64Array, products: Float64Array) {
-    this.count = count;
+  private constructor(sums: Float64Array, products: Float64Array) {
     this.#sums = sums;
     this.#products = products;
-    this.weightedLogDeterminant = count > 0 ? count * logDeterminant(count, sums, products) : 0;
+  }
+
+  /** Of no frames yet. */
+  static empty(dimensions: number): FrameStatistics {
+    return new FrameStatistics(new Float64Array(dimensions), new Float64Array(dimensions * dimensions));
   }
 
   /** Of the frames `from`…`to` of `features [frames, dimensions]`. */
   static of(features: Float32Array, dimensions: number, from: number, to: number): FrameStatistics {
-    const sums = new Float64Array(dimensions);
-    const products = new Float64Array(dimensions * dimensions);
+    return FrameStatistics.empty(dimensions).become(features, from, to);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Forgets its frames for `from`…`to` of `features`: what is asked for thousands of times makes no new memory. */
+  become(features: Float32Array, from: number, to: number): this {
+    const sums = this.#sums.fill(0);
+    const products = this.#products.fill(0);
+    const dimensions = sums.length;
     for (let frame = from; frame < to; frame++) {
       const offset = frame * dimensions;
       for (let i = 0; i < dimensions; i++) {
@@ -28,22 +40,27 @@ export class FrameStatistics {
         for (let j = 0; j <= i; j++) products[i * dimensions + j] += value * features[offset + j];
       }
     }
-    return new FrameStatistics(to - from, sums, products);
+    return this.#counted(to - from);
   }
 
   plus(other: FrameStatistics): FrameStatistics {
     return new FrameStatistics(
-      this.count + other.count,
       this.#sums.map((sum, i) => sum + other.#sums[i]),
       this.#products.map((product, i) => product + other.#products[i]),
-    );
+    ).#counted(this.count + other.count);
   }
 
   /** By how much two Gaussians explain the frames of both better than one: the logarithm of the likelihoods' ratio. */
   ratioTo(other: FrameStatistics): number {
     const count = this.count + other.count;
     const both = count * logDeterminant(count, this.#sums, this.#products, other.#sums, other.#products);
-    return (both - this.weightedLogDeterminant - other.weightedLogDeterminant) / 2;
+    return (both - this.#weightedLogDeterminant - other.#weightedLogDeterminant) / 2;
+  }
+
+  #counted(count: number): this {
+    this.#count = count;
+    this.#weightedLogDeterminant = count > 0 ? count * logDeterminant(count, this.#sums, this.#products) : 0;
+    return this;
   }
 }
 

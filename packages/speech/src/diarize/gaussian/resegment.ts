@@ -1,5 +1,5 @@
 import { CEPSTRA } from "../features/cepstra.ts";
-import { decodeStates } from "./decode-states.ts";
+import { StateDecoder } from "./decode-states.ts";
 import { type GaussianMixture, trainMixture } from "./gaussian-mixture.ts";
 import type { SpeechFrames } from "./speech-frames.ts";
 
@@ -24,21 +24,25 @@ export async function resegment(
   signal: AbortSignal,
   progress: (share: number) => void,
 ): Promise<void> {
+  const longest = frames.chunks.reduce((most, chunk) => Math.max(most, chunk.frames), 0);
+  // One for all rounds and chunks: what is thrown away each time stays in memory for long.
+  let scores = new Float32Array(0);
   for (let round = 0; round < ROUNDS; round++) {
     const samples = await sampleSpeakers(frames, labels, signal);
     const speakers = [...samples.keys()];
     if (speakers.length < 2) return;
     const mixtures = speakers.map((speaker) => learnMixture(samples.get(speaker)!, round));
+    if (scores.length < longest * speakers.length) scores = new Float32Array(longest * speakers.length);
+    const decoder = new StateDecoder({
+      states: speakers.length,
+      minimumFrames: SHORTEST_VISIT,
+      changeCost: CHANGE_COST,
+    });
     let moved = 0;
     for (const chunk of frames.chunks) {
       signal.throwIfAborted();
       progress((round + chunk.first / frames.count) / ROUNDS);
-      const path = decodeStates(
-        scoreFrames(await frames.read(chunk), mixtures),
-        speakers.length,
-        SHORTEST_VISIT,
-        CHANGE_COST,
-      );
+      const path = decoder.decode(scoreFrames(await frames.read(chunk), mixtures, scores));
       for (let i = 0; i < chunk.frames; i++) {
         const speaker = speakers[path[i]];
         if (labels[chunk.first + i] !== speaker) moved++;
@@ -59,10 +63,10 @@ export function learnMixture(features: Float32Array, round: number): GaussianMix
   });
 }
 
-/** Log-likelihoods `[frames, speakers]`. */
-function scoreFrames(features: Float32Array, mixtures: readonly GaussianMixture[]): Float32Array {
+/** Log-likelihoods `[frames, speakers]`, at the beginning of `into`. */
+function scoreFrames(features: Float32Array, mixtures: readonly GaussianMixture[], into: Float32Array): Float32Array {
   const frames = features.length / CEPSTRA;
-  const scores = new Float32Array(frames * mixtures.length);
+  const scores = into.subarray(0, frames * mixtures.length);
   for (let i = 0; i < frames; i++) {
     for (let s = 0; s < mixtures.length; s++)
       scores[i * mixtures.length + s] = mixtures[s].logLikelihood(features, i * CEPSTRA);

@@ -1,5 +1,6 @@
 import type { InferenceSession } from "onnxruntime-node";
-import { type Centroids, clusterEmbeddings, nearestSpeaker } from "../cluster/cluster-embeddings.ts";
+import { freeMemory } from "../../sessions/free-memory.ts";
+import { type Centroids, clusterEmbeddings, type Embeddings, nearestSpeaker } from "../cluster/cluster-embeddings.ts";
 import type { SampleSource, SpeakerBounds } from "../turns.ts";
 import { LOCAL_SPEAKERS, WINDOW_FRAMES, windowStarts } from "./frames.ts";
 import { HeardWindows } from "./heard-windows.ts";
@@ -27,39 +28,45 @@ export type NetworkOptions = SpeakerBounds & {
   /** Told the share done, 0…1. */
   progress?: (share: number) => void;
   /** How centroids are found; pyannote 3.1's way unless given. */
-  cluster?: (embeddings: Float32Array, width: number, bounds: SpeakerBounds, onBlock: () => void) => Centroids;
+  cluster?: (embeddings: Embeddings, bounds: SpeakerBounds, onBlock: () => void) => Centroids;
+  /** Where what is found of a long recording lies until all is heard. */
+  scratchFolder: string;
 };
 
 /**
  * Who speaks when, as pyannote's pipeline 3.1: the speakers within each window of 10 s, an embedding of each of them,
  * clusters of the embeddings, and the windows put together by those. `exact` runs the embedding's trunk on each window,
- * `fast` once over the recording. What is kept for a window: a byte a frame and speaker, and its embeddings.
+ * `fast` once over the recording.
  */
 export async function diarizeByNetworks(
   { segmentation, embedder }: Networks,
   source: SampleSource,
-  { speed, progress = () => {}, cluster = clusterEmbeddings, ...bounds }: NetworkOptions,
+  { speed, progress = () => {}, cluster = clusterEmbeddings, scratchFolder, ...bounds }: NetworkOptions,
 ): Promise<Reconstruction> {
   const starts = windowStarts(source.sampleCount, STEPS[speed] * 16_000);
   const joined = new JoinedTrunks(embedder, source);
-  const windows = new HeardWindows(starts.length);
-  for await (const { start, active, samples } of segmentWindows(segmentation, source, starts)) {
-    const masks = Array.from({ length: LOCAL_SPEAKERS }, (_, s) =>
-      maskOf(active, LOCAL_SPEAKERS, s, LEAST_CLEAN_FRAMES),
-    );
-    const embeddings: (Float32Array | null)[] = [];
-    if (masks.some((mask) => mask !== null)) {
-      const trunk = await (speed === "fast" ? joined.window(start) : embedder.listen(start, samples));
-      for (const mask of masks) embeddings.push(mask && (await embedder.embed(trunk, mask)));
+  const windows = new HeardWindows(scratchFolder, starts.length);
+  try {
+    for await (const { start, active, samples } of segmentWindows(segmentation, source, starts)) {
+      const masks = Array.from({ length: LOCAL_SPEAKERS }, (_, s) =>
+        maskOf(active, LOCAL_SPEAKERS, s, LEAST_CLEAN_FRAMES),
+      );
+      const embeddings: (Float32Array | null)[] = [];
+      if (masks.some((mask) => mask !== null)) {
+        const trunk = await (speed === "fast" ? joined.window(start) : embedder.listen(start, samples));
+        for (const mask of masks) embeddings.push(mask && (await embedder.embed(trunk, mask)));
+        if (speed === "exact") freeMemory(trunk.values);
+      }
+      const clear = masks.map((mask) => mask !== null && framesOf(mask) >= CLEAR_FRAMES);
+      windows.add(active, embeddings, clear);
+      progress((0.95 * windows.count) / starts.length);
     }
-    const clear = masks.map((mask) => mask !== null && framesOf(mask) >= CLEAR_FRAMES);
-    windows.add(active, embeddings, clear);
-    progress((0.95 * windows.count) / starts.length);
+    const centroids = cluster(windows.telling(), bounds, () => progress(0.95));
+    const speakers = windows.named((embedding) => nearestSpeaker(embedding, centroids));
+    return reconstruct({ starts, activeIn: (window) => windows.activeIn(window), speakers }, centroids.count);
+  } finally {
+    windows.close();
   }
-  const { values, width } = windows.telling();
-  const centroids = cluster(values, width, bounds, () => progress(0.95));
-  const speakers = windows.named((embedding) => nearestSpeaker(embedding, centroids));
-  return reconstruct({ starts, active: windows.active, speakers }, centroids.count);
 }
 
 const framesOf = (mask: Uint8Array) => mask.reduce((sum, on) => sum + on, 0);

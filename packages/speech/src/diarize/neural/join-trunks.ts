@@ -1,3 +1,4 @@
+import { freeMemory } from "../../sessions/free-memory.ts";
 import type { SampleSource } from "../turns.ts";
 import { WINDOW_SAMPLES } from "./frames.ts";
 import type { SpeakerEmbedder, Trunk } from "./speaker-embedder.ts";
@@ -21,7 +22,11 @@ export class JoinedTrunks {
   /** Of the window that begins at sample `start`; windows are asked for in order, each lasts until the next. */
   async window(start: number): Promise<Trunk> {
     const first = Math.floor(start / WINDOW_SAMPLES);
-    for (const block of this.#blocks.keys()) if (block < first) this.#blocks.delete(block);
+    for (const [block, trunk] of this.#blocks) {
+      if (block >= first) continue;
+      this.#blocks.delete(block);
+      freeMemory((await trunk).values);
+    }
     const left = await this.#block(first);
     const skipped = Math.round(((start - first * WINDOW_SAMPLES) / WINDOW_SAMPLES) * left.frames);
     if (skipped === 0) return left;

@@ -2,10 +2,14 @@ import type { SpeakerTurn } from "../turns.ts";
 import { firstFrameOf, frameMiddle, frameTotal, LOCAL_SPEAKERS, WINDOW_FRAMES } from "./frames.ts";
 
 /**
- * What windows found, in order of time: their first samples; who of their own three speaks, a byte a frame with a bit for
- * each, `[windows, 589]`; and which speaker of the file each of those is (−1: none), `[windows, 3]`.
+ * What windows found, in order of time: their first samples; who of its own three speaks in each, a byte a frame with a bit
+ * for each, `[589]`; and which speaker of the file each of those is (−1: none), `[windows, 3]`.
  */
-export type WindowFindings = { starts: readonly number[]; active: Uint8Array; speakers: Int8Array };
+export type WindowFindings = {
+  starts: readonly number[];
+  activeIn: (window: number) => Uint8Array;
+  speakers: Int8Array;
+};
 
 export type Reconstruction = { turns: SpeakerTurn[]; exclusive: SpeakerTurn[] };
 
@@ -18,7 +22,7 @@ const BLOCK_FRAMES = 36_000;
  * names one at most.
  */
 export function reconstruct(
-  { starts, active, speakers: named }: WindowFindings,
+  { starts, activeIn, speakers: named }: WindowFindings,
   speakers: number,
   blockFrames = BLOCK_FRAMES,
 ): Reconstruction {
@@ -40,9 +44,10 @@ export function reconstruct(
 
   function vote(window: number, from: number, to: number) {
     const first = firstFrameOf(starts[window]);
+    const active = activeIn(window);
     const own = named.subarray(window * LOCAL_SPEAKERS, (window + 1) * LOCAL_SPEAKERS);
     for (let frame = Math.max(from, first); frame < Math.min(to, first + WINDOW_FRAMES); frame++) {
-      const [at, bits] = [frame - from, active[window * WINDOW_FRAMES + frame - first]];
+      const [at, bits] = [frame - from, active[frame - first]];
       covering[at]++;
       for (let l = 0; l < LOCAL_SPEAKERS; l++) {
         if (!((bits >> l) & 1)) continue;

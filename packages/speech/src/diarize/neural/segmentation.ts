@@ -1,4 +1,5 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
+import { freeMemory } from "../../sessions/free-memory.ts";
 import { SpeechError } from "../../speech-error.ts";
 import type { SampleSource } from "../turns.ts";
 import { WINDOW_FRAMES, WINDOW_SAMPLES } from "./frames.ts";
@@ -36,5 +37,6 @@ export async function* segmentWindows(
       const active = decodePowerset((logits.data as Float32Array).subarray(i * size, (i + 1) * size));
       yield { start, active, samples: samples.subarray(i * WINDOW_SAMPLES, (i + 1) * WINDOW_SAMPLES) };
     }
+    freeMemory(logits.data as Float32Array);
   }
 }

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { PcmFile } from "../../audio/pcm-file.ts";
 import { SpeechDetector } from "../../vad/speech-detector.ts";
 import { clusterByVbx } from "../cluster/cluster-by-vbx.ts";
@@ -68,6 +69,7 @@ async function listenByNetworks(
       ...bounds,
       speed: speed === "auto" ? (networks.onGpu ? "exact" : "fast") : speed,
       progress,
+      scratchFolder: dirname(request.pcmPath),
       ...(plda && { cluster: clusterByVbx(plda) }),
     });
     return describe(plda ? "pyannote-community-1" : "pyannote-3.1", turns, exclusive, turns, offsetSeconds);
