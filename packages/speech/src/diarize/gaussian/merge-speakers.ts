@@ -36,13 +36,14 @@ export function mergeSpeakers(
   const members = parts.map((_, i) => [i]);
   const alive = parts.map((_, i) => i);
   const costs = parts.map((part, i) => Float64Array.from({ length: i }, (_, j) => cost(part, parts[j])));
-  const between = (i: number, j: number) => (i > j ? costs[i][j] : costs[j][i]);
   // For each the cheapest among those before it: only those that the last join touched are looked up again.
-  const nearest = parts.map((_, i) => cheapestBefore(i));
+  const nearest = new Int32Array(parts.length);
+  const nearestCosts = new Float64Array(parts.length);
+  for (const i of alive) findCheapestBefore(i);
 
   while (alive.length > 1) {
-    const from = alive.reduce((best, i) => (nearest[i].cost < nearest[best].cost ? i : best), alive[0]);
-    const { cost: least, with: into } = nearest[from];
+    const from = alive.reduce((best, i) => (nearestCosts[i] < nearestCosts[best] ? i : best), alive[0]);
+    const [least, into] = [nearestCosts[from], nearest[from]];
     if (alive.length <= minSpeakers || (least > 0 && alive.length <= maxSpeakers)) break;
     clusters[into] = clusters[into].plus(clusters[from]);
     members[into].push(...members[from]);
@@ -52,10 +53,9 @@ export function mergeSpeakers(
       costs[Math.max(other, into)][Math.min(other, into)] = cost(clusters[other], clusters[into]);
     }
     for (const other of alive) {
-      const touched = nearest[other].with === into || nearest[other].with === from;
-      if (other === into || touched) nearest[other] = cheapestBefore(other);
-      else if (other > into && between(other, into) < nearest[other].cost) {
-        nearest[other] = { cost: between(other, into), with: into };
+      if (other === into || nearest[other] === into || nearest[other] === from) findCheapestBefore(other);
+      else if (other > into && costs[other][into] < nearestCosts[other]) {
+        [nearestCosts[other], nearest[other]] = [costs[other][into], into];
       }
     }
   }
@@ -65,12 +65,12 @@ export function mergeSpeakers(
   });
   return speakers;
 
-  function cheapestBefore(i: number): { cost: number; with: number } {
-    let found = { cost: Number.POSITIVE_INFINITY, with: -1 };
+  function findCheapestBefore(i: number): void {
+    nearestCosts[i] = Number.POSITIVE_INFINITY;
+    nearest[i] = -1;
     for (const j of alive) {
       if (j >= i) break;
-      if (costs[i][j] < found.cost) found = { cost: costs[i][j], with: j };
+      if (costs[i][j] < nearestCosts[i]) [nearestCosts[i], nearest[i]] = [costs[i][j], j];
     }
-    return found;
   }
 }
