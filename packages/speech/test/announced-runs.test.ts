@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { type Announce, announceRuns, RunTimes, spaceOut } from "../src/runtime/announce-runs.ts";
+import { announceRuns, announceTo, RunTimes } from "../src/runtime/announce-runs.ts";
 import { EventInbox } from "../src/runtime/event-inbox.ts";
 import type { WhisperModel } from "../src/sessions/whisper-model.ts";
 
@@ -18,7 +18,7 @@ describe("deadlines of runs", () => {
   test("are announced before each run, seldom while the operation stays the same", async () => {
     const announced: [string, number, string][] = [];
     let now = 0;
-    const announce: Announce = spaceOut(
+    const announce = announceTo(
       (...said) => announced.push(said),
       () => now,
     );
@@ -54,6 +54,39 @@ describe("deadlines of runs", () => {
       ["decode", 2000, "a"],
       ["decode", 2000, "a"],
     ]);
+  });
+
+  test("are as late as that of the run under way that may take longest", async () => {
+    const deadlines: [string, number][] = [];
+    let now = 0;
+    const announce = announceTo(
+      (operation, deadlineMs) => deadlines.push([operation, deadlineMs]),
+      () => now,
+    );
+    const loaded = announce("load", 60_000, "a");
+    now = 5000;
+    const found = announce("find speech", 1000, "b");
+    found();
+    now = 10_000;
+    loaded();
+    announce("find speech", 1000, "b");
+    expect(deadlines).toEqual([
+      ["load", 61_000],
+      ["find speech", 56_000],
+      ["find speech", 2000],
+    ]);
+  });
+
+  test("end with a run that fails", async () => {
+    const deadlines: number[] = [];
+    const announce = announceTo((_, deadlineMs) => deadlines.push(deadlineMs));
+    const encode = async () => {
+      throw new Error("broken");
+    };
+    const watched = announceRuns({ encode } as unknown as WhisperModel, new RunTimes(50_000, 0), announce, () => "a");
+    await expect(watched.encode(new Float32Array(0), 1)).rejects.toThrow("broken");
+    announce("decode", 1000, "a");
+    expect(deadlines.map((deadline) => Math.round(deadline))).toEqual([51_000, 2000]);
   });
 });
 

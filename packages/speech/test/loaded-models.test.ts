@@ -29,7 +29,7 @@ function loadedModels(limits: Partial<ModelLimits> = {}) {
   return new LoadedModels(
     { executionProviders: ["cpu"], intraOpThreads: 1 },
     { idleMs: 10_000, deadlineFloorMs: 1000, ...limits },
-    { announce: () => {}, onUnloaded: () => log.push("unloaded") },
+    { announce: () => () => {}, onUnloaded: () => log.push("unloaded") },
     async (model) => {
       log.push(`open ${name(model.folder)}`);
       await sleep(5);

@@ -63,7 +63,7 @@ function loadedModels(graph: Graph, add: (g: GraphBuilder) => string, executionP
     intraOpThreads: 1,
     onFallback: (told: ProviderFallback) => fallbacks.push(told),
   };
-  return new LoadedModels(settings, { idleMs: 10_000, deadlineFloorMs: 1000 }, { announce: () => {} }, open);
+  return new LoadedModels(settings, { idleMs: 10_000, deadlineFloorMs: 1000 }, { announce: () => () => {} }, open);
 }
 
 async function expected(windows: number) {

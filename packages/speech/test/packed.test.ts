@@ -54,8 +54,9 @@ describe("packed windows of speech", () => {
         return { tokens, sumLogprob, noSpeechProbability: 0, looped: false };
       },
     } as unknown as WindowDecoder;
-    const speechProbabilities = async (from: number, to: number) =>
-      new Float32Array(Math.ceil((to - from) / 512)).fill(1);
+    async function* speechProbabilities(from: number, to: number) {
+      yield new Float32Array(Math.ceil((to - from) / 512)).fill(1);
+    }
     const options = parseSpeechOptions({ temperature: 0 });
     const request = {
       model,

@@ -7,6 +7,7 @@ import { dropLoneClicks, findSpeech, speechBetween } from "../src/vad/find-speec
 import { planWindows } from "../src/vad/plan-windows.ts";
 import { WINDOW_SAMPLES } from "../src/vad/silero-graph.ts";
 import { SpeechDetector } from "../src/vad/speech-detector.ts";
+import { findWindows } from "../src/whisper/find-windows.ts";
 import { randomFrom } from "../src/whisper/random.ts";
 import { PARK } from "./build/samples.ts";
 import { sourceOf } from "./diarize/voices.ts";
@@ -155,6 +156,56 @@ describe("windows of speech", () => {
         if (gap > 0) expect(gap).toBeGreaterThan(settings.silenceSamples - 2 * settings.paddingSamples - 320);
       }
     }
+  });
+
+  test("are found as they come as they are found in all of the file, whatever was said", async () => {
+    const random = randomFrom("as they come");
+    let early = 0;
+    for (let round = 0; round < 60; round++) {
+      const probabilities: number[] = [];
+      // Clicks, syllables, talk for minutes; dips, pauses and silences.
+      for (let part = 0; part < 10 + random() * 60; part++) {
+        const value = part % 2 ? 0.9 : 0.3 * random();
+        const longest = random() < 0.3 ? 3000 : random() < 0.5 ? 60 : 8;
+        probabilities.push(...Array.from({ length: 1 + random() * longest }, () => value + random() * 0.05));
+      }
+      const all = Float32Array.from(probabilities);
+      const startFrame = Math.floor(random() * 100);
+      const to = startFrame * 160 + all.length * WINDOW_SAMPLES;
+      const endFrame = Math.floor(to / 160) - 1;
+      const vad =
+        round % 4 === 0
+          ? false
+          : { threshold: 0.5, min_silence_seconds: [2, 0.3, 5][round % 3], padding_seconds: [0.2, 0.5, 0][round % 3] };
+      const find = async (block: number) => {
+        async function* speechProbabilities(from: number, until: number) {
+          expect([from, Math.ceil((until - from) / WINDOW_SAMPLES)]).toEqual([startFrame * 160, all.length]);
+          for (let i = 0; i < all.length; i += block) yield all.subarray(i, i + block);
+        }
+        const model = { features: { hopSize: 160, sampleRate: 16_000 }, windowSamples: 480_000 };
+        const request = { model, options: { vad }, pcm: { sampleCount: to }, speechProbabilities };
+        const windows = [];
+        for await (const window of findWindows(request as never, { startFrame, endFrame }, never)) windows.push(window);
+        return windows;
+      };
+      const whole = await find(all.length);
+      const asTheyCame = await find(100);
+      expect(asTheyCame).toEqual(whole);
+      early += whole.length;
+    }
+    expect(early).toBeGreaterThan(500);
+  });
+
+  test("are told before the file's end is known", async () => {
+    let known = 0;
+    async function* speechProbabilities() {
+      for (; known < 40; known++) yield new Float32Array(500).fill(known % 4 === 3 ? 0 : 0.9);
+    }
+    const model = { features: { hopSize: 160, sampleRate: 16_000 }, windowSamples: 480_000 };
+    const request = { model, options: {}, pcm: { sampleCount: 40 * 500 * WINDOW_SAMPLES }, speechProbabilities };
+    const windows = findWindows(request as never, { startFrame: 0, endFrame: 60_000 }, never);
+    await windows.next();
+    expect(known).toBeLessThan(8);
   });
 
   test("are cut in a pause, not at the limit", () => {

@@ -1,8 +1,10 @@
 import type { DecoderBatch } from "../sessions/decoder-batch.ts";
 import type { WhisperModel } from "../sessions/whisper-model.ts";
 
-/** Tells that a run is under way for the request `key`, and how long it may take. */
-export type Announce = (operation: string, deadlineMs: number, key: string) => void;
+type Tell = (operation: string, deadlineMs: number, key: string) => void;
+
+/** Tells that a run is under way for the request `key`, and how long it may take. What it returns is called at its end. */
+export type Announce = (...told: Parameters<Tell>) => () => void;
 
 /** A run may take ten times what is expected before it is taken for stuck. */
 const PATIENCE = 10;
@@ -34,14 +36,24 @@ export class RunTimes {
   }
 }
 
-/** Passes announcements on where the operation changes or the last one is old; their deadlines cover the time between. */
-export function spaceOut(announce: Announce, now: () => number = () => performance.now()): Announce {
+/**
+ * Passes announcements on where the operation changes or the last one is old; their deadlines cover the time between. Who
+ * listens knows one deadline, that of the run under way which may take longest: a short one beside it does not end the
+ * patience with it.
+ */
+export function announceTo(tell: Tell, now: () => number = () => performance.now()): Announce {
+  const underWay = new Set<{ untilMs: number }>();
   let last: { operation: string; key: string; at: number } | undefined;
   return (operation, deadlineMs, key) => {
     const at = now();
-    if (last && last.operation === operation && last.key === key && at - last.at < INTERVAL_MS) return;
-    last = { operation, key, at };
-    announce(operation, deadlineMs + INTERVAL_MS, key);
+    const run = { untilMs: at + deadlineMs };
+    underWay.add(run);
+    if (!last || last.operation !== operation || last.key !== key || at - last.at >= INTERVAL_MS) {
+      last = { operation, key, at };
+      const untilMs = Math.max(...[...underWay].map((each) => each.untilMs));
+      tell(operation, Math.ceil(untilMs - at) + INTERVAL_MS, key);
+    }
+    return () => underWay.delete(run);
   };
 }
 
@@ -72,11 +84,15 @@ export function announceRuns(
   current: () => string,
 ): WhisperModel {
   const watched: Watched = async (operation, run) => {
-    announce(operation, times.deadlineMs(operation), current());
-    const startedAt = performance.now();
-    const result = await run();
-    times.observe(operation, performance.now() - startedAt);
-    return result;
+    const ended = announce(operation, times.deadlineMs(operation), current());
+    try {
+      const startedAt = performance.now();
+      const result = await run();
+      times.observe(operation, performance.now() - startedAt);
+      return result;
+    } finally {
+      ended();
+    }
   };
   const features = model.features?.bind(model);
   return {

@@ -149,10 +149,14 @@ export class LoadedModels {
     const floorMs = this.#limits.deadlineFloorMs;
     const load = new RunTimes(Math.max(LOAD_FLOOR_MS, floorMs), weightBytes);
     const open = async (settings: ModelSettings): Promise<OpenedModel> => {
-      announce("load", load.deadlineMs("load"), shared?.current || key);
-      const { network, computation } = await this.#open(model, settings);
-      const times = new RunTimes(floorMs, weightBytes);
-      return { computation, network: announceRuns(network, times, announce, () => shared?.current ?? key) };
+      const loaded = announce("load", load.deadlineMs("load"), shared?.current || key);
+      try {
+        const { network, computation } = await this.#open(model, settings);
+        const times = new RunTimes(floorMs, weightBytes);
+        return { computation, network: announceRuns(network, times, announce, () => shared?.current ?? key) };
+      } finally {
+        loaded();
+      }
     };
     let shared: SharedModel | undefined;
     const network = new ModelWithFallback(model, await open(this.#settings), async (from, error) => {

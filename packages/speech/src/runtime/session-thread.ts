@@ -6,7 +6,7 @@ import { asSpeechError, SpeechError } from "../speech-error.ts";
 import { SpeechDetector } from "../vad/speech-detector.ts";
 import { transcribePacked } from "../whisper/transcribe-packed.ts";
 import { transcribeSequential } from "../whisper/transcribe-sequential.ts";
-import { spaceOut } from "./announce-runs.ts";
+import { announceTo } from "./announce-runs.ts";
 import { countOccupancy } from "./count-occupancy.ts";
 import { LoadedModels } from "./loaded-models.ts";
 import type { ChildRequest, FromChild, ThreadSettings, ToChild } from "./messages.ts";
@@ -17,7 +17,7 @@ import type { ChildRequest, FromChild, ThreadSettings, ToChild } from "./message
  */
 function serve(port: MessagePort, settings: ThreadSettings) {
   const post = (message: FromChild) => port.postMessage(message);
-  const announce = spaceOut((operation, deadlineMs, key) => post({ type: "operation", key, operation, deadlineMs }));
+  const announce = announceTo((operation, deadlineMs, key) => post({ type: "operation", key, operation, deadlineMs }));
   const occupancy = countOccupancy((shares) => post({ type: "runs", occupancy: shares }));
   const models = new LoadedModels(
     {
@@ -64,13 +64,20 @@ function serve(port: MessagePort, settings: ThreadSettings) {
         const resume = request.resume?.computation === told ? request.resume : undefined;
         if (request.resume && !resume) post({ type: "event", key, event: { type: "restart" } });
         const parts = { ...request, resume, model, decoder: shared.lane(key, request.standing), pcm, features };
-        const speechProbabilities = async (from: number, to: number) => {
+        async function* speechProbabilities(from: number, to: number, stop: AbortSignal) {
           detector ??= SpeechDetector.open();
-          return (await detector).probabilities(pcm, from, to, signal, async () => {
-            announce("find speech", settings.deadlineFloorMs, key);
+          let ended = () => {};
+          const running = async () => {
+            ended();
+            ended = announce("find speech", settings.deadlineFloorMs, key);
             await nextTurn();
-          });
-        };
+          };
+          try {
+            yield* (await detector).blocks(pcm, from, to, stop, running);
+          } finally {
+            ended();
+          }
+        }
         const events =
           options.mode === "sequential" || (options.mode === undefined && options.vad === false)
             ? transcribeSequential(parts, signal)

@@ -25,19 +25,36 @@ export class SpeechDetector {
     this.#session = session;
   }
 
-  /**
-   * Probabilities of the windows from sample `from` up to `to`, the last one filled up with zeros. Reads the file in
-   * blocks: what is in memory does not grow with it, but for four bytes a window. `running` is awaited before each run.
-   */
+  /** All that `blocks` gives, one behind the other. */
   async probabilities(
     pcm: Pick<PcmFile, "read">,
     from: number,
     to: number,
     signal: AbortSignal,
-    running: () => Promise<void> | void = () => {},
+    running?: () => Promise<void> | void,
   ): Promise<Float32Array> {
-    const count = Math.max(0, Math.ceil((to - from) / WINDOW_SAMPLES));
-    const probabilities = new Float32Array(count);
+    const probabilities = new Float32Array(windowsBetween(from, to));
+    let done = 0;
+    for await (const block of this.blocks(pcm, from, to, signal, running)) {
+      probabilities.set(block, done);
+      done += block.length;
+    }
+    return probabilities;
+  }
+
+  /**
+   * Probabilities of the windows from sample `from` up to `to`, the last one filled up with zeros; so many at once as one
+   * run takes, which last until the next. Reads the file in blocks: what is in memory does not grow with it. `running` is
+   * awaited before each run.
+   */
+  async *blocks(
+    pcm: Pick<PcmFile, "read">,
+    from: number,
+    to: number,
+    signal: AbortSignal,
+    running: () => Promise<void> | void = () => {},
+  ): AsyncGenerator<Float32Array, void, undefined> {
+    const count = windowsBetween(from, to);
     let hidden: Tensor = new Tensor("float32", new Float32Array(MEMORY), [1, 1, MEMORY]);
     let cell: Tensor = new Tensor("float32", new Float32Array(MEMORY), [1, 1, MEMORY]);
     const samples = new Float32Array(CONTEXT_SAMPLES + WINDOWS_PER_RUN * WINDOW_SAMPLES);
@@ -63,18 +80,19 @@ export class SpeechDetector {
       };
       const output = await this.#session.run(feeds);
       const found = output.probabilities.data as Float32Array;
-      probabilities.set(found, done);
-      freeMemory(found);
       hidden = output.next_hidden as Tensor;
       cell = output.next_cell as Tensor;
+      yield found;
+      freeMemory(found);
     }
-    return probabilities;
   }
 
   async close(): Promise<void> {
     await this.#session.release();
   }
 }
+
+const windowsBetween = (from: number, to: number) => Math.max(0, Math.ceil((to - from) / WINDOW_SAMPLES));
 
 /** The recurrent layer would never forget a sample that is no number. */
 function finite(samples: Float32Array): Float32Array {

@@ -6,7 +6,7 @@ import { decodeWindow, type Hearing, startTokens } from "./decode-attempt.ts";
 import type { DecodedWindow } from "./decode-window.ts";
 import { isSilence, needsFallback } from "./decode-with-fallback.ts";
 import { detectLanguage, voteLanguage } from "./detect-language.ts";
-import type { Window } from "./find-windows.ts";
+import type { SpeechWindow, Window } from "./find-windows.ts";
 import { dropAnomalies, dropSilent } from "./guards.ts";
 import { placeSegments } from "./place-segments.ts";
 import { alignerOf } from "./words/aligner-of.ts";
@@ -20,21 +20,23 @@ const SMALLEST_PART_SECONDS = 1;
 
 export type StretchHearing = Hearing & {
   source: FeatureSource;
-  spans: readonly Span[];
   /** Undefined: detected for each window. */
   language: string | undefined;
 };
 
+type WindowHearing = StretchHearing & { spans: readonly Span[] };
+
 /** Hears a planned window, and again what follows its last complete segment; its segments in order. */
 export async function hearStretch(
-  hearing: StretchHearing,
-  planned: Window,
+  stretch: StretchHearing,
+  { spans, ...planned }: SpeechWindow,
   signal: AbortSignal,
 ): Promise<SpeechSegment[]> {
+  const hearing = { ...stretch, spans };
   const { hopSize, sampleRate } = hearing.model.features;
   const speechSeconds = (start: number, end: number) =>
-    speechBetween(hearing.spans, start * sampleRate, end * sampleRate) / sampleRate;
-  const queue = [planned];
+    speechBetween(spans, start * sampleRate, end * sampleRate) / sampleRate;
+  const queue: Window[] = [planned];
   const segments: SpeechSegment[] = [];
   for (let window = queue.shift(); window; window = queue.shift()) {
     for (const part of await hearBest(hearing, window, signal)) {
@@ -76,7 +78,7 @@ type Heard = Window & {
  * help to a model that the window is too much for than drawing at random; the parts stand if they are the more probable
  * text. What cannot be divided falls back to higher temperatures.
  */
-async function hearBest(hearing: StretchHearing, window: Window, signal: AbortSignal): Promise<Heard[]> {
+async function hearBest(hearing: WindowHearing, window: Window, signal: AbortSignal): Promise<Heard[]> {
   const { plan, spans, model } = hearing;
   const cut = divide(window, spans, model.features);
   if (cut === undefined) return [await hearWindow(hearing, window, plan.temperatures, signal)];

@@ -5,7 +5,7 @@ import type { ModelFolder } from "../model/read-model-folder.ts";
 import { DECODER_VERSION, type SpeechCheckpoint, type SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
 import type { Hearing } from "./decode-attempt.ts";
-import { findWindows } from "./find-windows.ts";
+import { findWindows, type SpeechProbabilities, type SpeechWindow } from "./find-windows.ts";
 import { hearAhead } from "./hear-ahead.ts";
 import { hearStretch } from "./hear-stretch.ts";
 import { knownLanguage, planTranscription } from "./transcription-plan.ts";
@@ -20,8 +20,7 @@ export type PackedRequest = {
   /** Decides what sampling draws, together with a window's position. */
   seed: string;
   resume?: SpeechCheckpoint | undefined;
-  /** How probable speech is in each window of 512 samples between two samples of the file. */
-  speechProbabilities: (from: number, to: number, signal: AbortSignal) => Promise<Float32Array>;
+  speechProbabilities: SpeechProbabilities;
   /** Features of a window by the model's own graph, where it has one. */
   features?: WindowFeatures | undefined;
 };
@@ -38,8 +37,6 @@ export async function* transcribePacked(
   const { features, special } = model;
   const plan = planTranscription(model, options, pcm.sampleCount, "packed", resume);
   const secondsOf = (frames: number) => (frames * features.hopSize) / features.sampleRate;
-  const { windows, spans } = await findWindows(request, plan, signal);
-  const left = windows.filter(({ start }) => start >= (resume?.position ?? 0));
   const own = new AbortController();
   const stop = AbortSignal.any([signal, own.signal]);
   const hearing: Hearing = { ...request, plan };
@@ -51,24 +48,32 @@ export async function* transcribePacked(
   );
 
   const perWindow = options.multilingual && plan.language === undefined && special.languages.size > 0;
+  let windows: AsyncIterable<SpeechWindow> | readonly SpeechWindow[] = findWindows(request, plan, stop);
   let language = knownLanguage(plan, resume);
-  language ??= await voteForLanguage(hearing, source, windows, spans, stop);
+  if (language === undefined) {
+    // All of the file has a say in it.
+    const all: SpeechWindow[] = [];
+    for await (const window of windows) all.push(window);
+    windows = all;
+    language = await voteForLanguage(hearing, source, all, stop);
+  }
   yield { type: "language", ...language };
 
-  const heard = { ...hearing, source, spans, language: perWindow ? undefined : language.language };
+  const heard = { ...hearing, source, language: perWindow ? undefined : language.language };
   const ahead = hearAhead(
-    left,
+    startingFrom(resume?.position ?? 0, windows),
     () => decoder.width,
     (window) => hearStretch(heard, window, stop),
   );
   try {
-    for (const [i, { end }] of left.entries()) {
-      const segments = await ahead.read(i);
+    for (let next = await ahead.read(); next; next = await ahead.read()) {
+      const { result: segments, isLast } = next;
+      const { end } = next.thing;
       yield {
         type: "window",
         segments,
         // Behind the last speech there is nothing to wait for.
-        processedSeconds: secondsOf((i === left.length - 1 ? plan.endFrame : end) - plan.startFrame),
+        processedSeconds: secondsOf((isLast ? plan.endFrame : end) - plan.startFrame),
         totalSeconds: secondsOf(plan.endFrame - plan.startFrame),
         checkpoint: {
           decoder_version: DECODER_VERSION,
@@ -93,4 +98,8 @@ export async function* transcribePacked(
     durationSeconds,
     ...(options.word_timestamps && { wordsMethod: decoder.canAlign ? "attention" : "interpolated" }),
   };
+}
+
+async function* startingFrom(position: number, windows: AsyncIterable<SpeechWindow> | readonly SpeechWindow[]) {
+  for await (const window of windows) if (window.start >= position) yield window;
 }

@@ -1,8 +1,8 @@
 import type { FeatureSource } from "../features/feature-source.ts";
-import { type Span, speechBetween } from "../vad/find-speech.ts";
+import { speechBetween } from "../vad/find-speech.ts";
 import type { Hearing } from "./decode-attempt.ts";
 import { detectLanguage, type LanguageGuess, voteLanguage } from "./detect-language.ts";
-import type { Window } from "./find-windows.ts";
+import type { SpeechWindow } from "./find-windows.ts";
 
 /** So many windows are asked for their language, spread over the file. */
 const LANGUAGE_VOTES = 5;
@@ -11,13 +11,13 @@ const LANGUAGE_VOTES = 5;
 export async function voteForLanguage(
   { model, decoder }: Hearing,
   source: FeatureSource,
-  windows: readonly Window[],
-  spans: readonly Span[],
+  windows: readonly SpeechWindow[],
   signal: AbortSignal,
 ): Promise<LanguageGuess> {
   const { special, features } = model;
   const count = Math.min(LANGUAGE_VOTES, windows.length);
-  const speech = ({ start, end }: Window) => speechBetween(spans, start * features.hopSize, end * features.hopSize);
+  const speech = ({ start, end, spans }: SpeechWindow) =>
+    speechBetween(spans, start * features.hopSize, end * features.hopSize);
   const votes = Array.from({ length: count }, async (_, i) => {
     const part = windows.slice(
       Math.floor((i * windows.length) / count),
