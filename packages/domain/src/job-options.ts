@@ -64,7 +64,12 @@ export const transcriptionFields = {
   suppress_tokens: z.array(z.int().min(-1).max(1_000_000)).max(1024).optional(),
   prefix: safeText(1024).optional(),
   guards: z
-    .strictObject({ loops: z.boolean().optional(), silence: z.boolean().optional(), anomalies: z.boolean().optional() })
+    .strictObject({
+      loops: z.boolean().optional(),
+      silence: z.boolean().optional(),
+      anomalies: z.boolean().optional(),
+      context: z.boolean().optional(),
+    })
     .optional()
     .meta({ description: "Switches of the guards against invented text; all are on by default" }),
   cache: z

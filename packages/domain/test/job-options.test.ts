@@ -48,7 +48,11 @@ describe("a field's bounds", () => {
     ["condition_on_previous_text", [true, false], ["true", 1]],
     ["suppress_tokens", [[], [-1], many(1024, 5)], [many(1025, 5), [-2], [1.5], ["a"]]],
     ["prefix", ["So", long(1024)], [long(1025)]],
-    ["guards", [{}, { loops: false }, { silence: true, anomalies: false }], [{ a: true }, { loops: 1 }, "a"]],
+    [
+      "guards",
+      [{}, { loops: false }, { silence: true, anomalies: false, context: false }],
+      [{ a: true }, { loops: 1 }, "a"],
+    ],
     ["cache", [false, true], ["no"]],
     ["lexicon", ["names", "v1.2_a-b", long(128)], [long(129), "", "../x", ".x", 7]],
     ["redact", [[], ["card"], ["card", "email"]], [["shoe_size"], ["card", 7], "card", many(33, "card")]],

@@ -56,6 +56,7 @@ export const speechOptionsSchema = z.strictObject({
       loops: z.boolean().default(true),
       silence: z.boolean().default(true),
       anomalies: z.boolean().default(true),
+      context: z.boolean().default(true),
     })
     .prefault({}),
   /** The part of the audio to transcribe, in seconds. */

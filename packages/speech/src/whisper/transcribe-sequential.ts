@@ -9,7 +9,8 @@ import { LogMel } from "../features/log-mel.ts";
 import type { ModelFolder } from "../model/read-model-folder.ts";
 import { DECODER_VERSION, type SpeechCheckpoint, type SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
-import { decodeWindow, type Hearing, startTokens } from "./decode-attempt.ts";
+import { type Hearing, startTokens } from "./decode-attempt.ts";
+import { decodeInContext } from "./decode-in-context.ts";
 import { isSilence } from "./decode-with-fallback.ts";
 import { detectLanguage, type LanguageGuess, voteLanguage } from "./detect-language.ts";
 import { dropAnomalies } from "./guards.ts";
@@ -70,7 +71,8 @@ export async function* transcribeSequential(
       encoded ??= await encodeAt(position);
       if (options.multilingual && plan.language === undefined) language = await languageOf(hearing, encoded, signal);
       const heard: EncodedWindow = encoded;
-      const decoded = await decodeWindow(hearing, heard, { position, language: language.language, previous }, signal);
+      const context = { position, language: language.language, previous };
+      const { decoded, previous: read } = await decodeInContext(hearing, heard, context, signal);
       const contentFrames = Math.min(windowFrames, plan.endFrame - position);
       const { segments, advanceFrames } = isSilence(decoded, plan.thresholds)
         ? { segments: [], advanceFrames: contentFrames }
@@ -91,7 +93,7 @@ export async function* transcribeSequential(
 
       const windowStart = position;
       position += advanceFrames;
-      previous = [...previous, ...segments.flatMap(({ tokens }) => tokens)].slice(-plan.maximumPrevious);
+      previous = [...read, ...segments.flatMap(({ tokens }) => tokens)].slice(-plan.maximumPrevious);
       const keepsContext = options.condition_on_previous_text && decoded.temperature <= TEMPERATURE_LIMIT_OF_CONTEXT;
       if (!keepsContext) previous = [];
       const believed =
