@@ -18,6 +18,12 @@ export type Hearing = {
   seed: string;
 };
 
+type Attempts = {
+  temperatures?: readonly number[];
+  /** What was decoded already, at its temperature. */
+  known?: DecodedWindow;
+};
+
 export type WindowContext = { position: number; language: string; previous: readonly number[] };
 
 /**
@@ -29,7 +35,7 @@ export async function decodeWindow(
   window: EncodedWindow,
   { position, language, previous }: WindowContext,
   signal: AbortSignal,
-  temperatures: readonly number[] = plan.temperatures,
+  { temperatures = plan.temperatures, known }: Attempts = {},
 ): Promise<DecodedWindow> {
   const { special, tokenizer, config } = model;
   const said = [...plan.hotwordTokens, ...previous.slice(-(plan.maximumPrevious - plan.hotwordTokens.length))];
@@ -48,6 +54,7 @@ export async function decodeWindow(
   const beam = { beams: options.beam_size, patience: options.patience, lengthPenalty: options.length_penalty };
 
   const decodeAt = async (temperature: number): Promise<DecodedWindow> => {
+    if (temperature === known?.temperature) return known;
     if (temperature === 0) {
       const greedy = { ...request, choose: () => chooseBest, inGraph: plan.inGraph };
       const raw = await (beam.beams > 1

@@ -1,6 +1,6 @@
 import { decodeWindow, type Hearing, type WindowContext } from "./decode-attempt.ts";
 import type { DecodedWindow } from "./decode-window.ts";
-import { needsFallback } from "./decode-with-fallback.ts";
+import { needsFallback, repeatsItself } from "./decode-with-fallback.ts";
 import type { EncodedWindow } from "./window-decoder.ts";
 
 /** By so much a text must be more probable without what was said before (mean log probability) to stand in its place. */
@@ -29,20 +29,21 @@ export async function decodeInContext(
   }
   const [within, without] = await Promise.all(
     [previous, plan.promptTokens].map(async (previous) => ({
-      decoded: await decodeWindow(hearing, window, { ...context, previous }, signal, [lowest]),
+      decoded: await decodeWindow(hearing, window, { ...context, previous }, signal, { temperatures: [lowest] }),
       previous,
     })),
   );
   const heard = doesHarm(hearing, within.decoded, without.decoded) ? without : within;
   if (!needsFallback(heard.decoded, plan.thresholds)) return heard;
-  const decoded = await decodeWindow(hearing, window, { ...context, previous: heard.previous }, signal);
+  const decoded = await decodeWindow(hearing, window, { ...context, previous: heard.previous }, signal, {
+    known: heard.decoded,
+  });
   return { decoded, previous: heard.previous };
 }
 
 function doesHarm({ plan, model }: Hearing, within: DecodedWindow, without: DecodedWindow): boolean {
-  const limit = plan.thresholds.compressionRatio ?? Number.POSITIVE_INFINITY;
-  const repeats = ({ looped, compressionRatio }: DecodedWindow) => looped === true || compressionRatio > limit;
-  if (repeats(within) !== repeats(without)) return repeats(within);
+  const repeats = repeatsItself(within, plan.thresholds);
+  if (repeats !== repeatsItself(without, plan.thresholds)) return repeats;
   const length = ({ tokens }: DecodedWindow) => tokens.filter((token) => token < model.special.endOfText).length;
   return length(within) < LEAST_SHARE * length(without) || without.avgLogprob > within.avgLogprob + MARGIN;
 }

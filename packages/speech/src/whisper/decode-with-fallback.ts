@@ -13,11 +13,14 @@ type Figures = Pick<DecodedWindow, "avgLogprob" | "compressionRatio" | "noSpeech
 
 /** Whether a window's text fails its thresholds, so that a higher temperature should be tried. */
 export function needsFallback(decoded: Figures, thresholds: FallbackThresholds): boolean {
-  const { compressionRatio, logprob } = thresholds;
+  const { logprob } = thresholds;
   if (isSilence(decoded, thresholds)) return false;
-  if (decoded.looped) return true;
-  const repeats = compressionRatio !== null && decoded.compressionRatio > compressionRatio;
-  return repeats || (logprob !== null && decoded.avgLogprob < logprob);
+  return repeatsItself(decoded, thresholds) || (logprob !== null && decoded.avgLogprob < logprob);
+}
+
+/** Whether a text was ended for going round in circles, or compresses as one that does. */
+export function repeatsItself(decoded: Figures, { compressionRatio }: FallbackThresholds): boolean {
+  return decoded.looped === true || (compressionRatio !== null && decoded.compressionRatio > compressionRatio);
 }
 
 /** Whether a window is taken for silent: no speech is probable, and its text is not. */
@@ -42,7 +45,5 @@ export async function decodeWithFallback(
     if (!needsFallback(decoded, thresholds)) return decoded;
     failed.push(decoded);
   }
-  const limit = thresholds.compressionRatio ?? Number.POSITIVE_INFINITY;
-  const varied = failed.filter((decoded) => decoded.compressionRatio <= limit && !decoded.looped);
-  return varied[0] ?? failed[0];
+  return failed.find((decoded) => !repeatsItself(decoded, thresholds)) ?? failed[0];
 }

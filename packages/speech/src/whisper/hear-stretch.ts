@@ -4,7 +4,7 @@ import type { SpeechSegment } from "../speech-events.ts";
 import { type Span, speechBetween } from "../vad/find-speech.ts";
 import { decodeWindow, type Hearing, startTokens } from "./decode-attempt.ts";
 import type { DecodedWindow } from "./decode-window.ts";
-import { isSilence, needsFallback } from "./decode-with-fallback.ts";
+import { isSilence, needsFallback, repeatsItself } from "./decode-with-fallback.ts";
 import { detectLanguage, voteLanguage } from "./detect-language.ts";
 import type { SpeechWindow, Window } from "./find-windows.ts";
 import { dropAnomalies, dropSilent } from "./guards.ts";
@@ -89,9 +89,7 @@ async function hearBest(hearing: WindowHearing, window: Window, signal: AbortSig
     hearBest(hearing, { start: cut, end: window.end }, signal),
   ]);
   const parts = halves.flat();
-  const limit = plan.thresholds.compressionRatio ?? Number.POSITIVE_INFINITY;
-  const repeats = whole.decoded.looped || whole.decoded.compressionRatio > limit;
-  return repeats || meanLogprob(parts) > meanLogprob([whole]) ? parts : [whole];
+  return repeatsItself(whole.decoded, plan.thresholds) || meanLogprob(parts) > meanLogprob([whole]) ? parts : [whole];
 }
 
 function meanLogprob(heard: readonly Heard[]): number {
@@ -139,7 +137,7 @@ async function hearWindow(
       language = voteLanguage([{ probabilities, weight: 1 }], special.languages).language;
     }
     const context = { position: start, language, previous: plan.promptTokens };
-    const decoded = await decodeWindow(hearing, window, context, signal, temperatures);
+    const decoded = await decodeWindow(hearing, window, context, signal, { temperatures });
     if (isSilence(decoded, plan.thresholds)) return { start, end, segments: [], heardUntil: end, decoded };
     const { segments, advanceFrames } = placeSegments(model, decoded, start, frames);
     const heardUntil = Math.min(end, start + advanceFrames);
