@@ -1,6 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { StateDecoder } from "../../src/diarize/gaussian/decode-states.ts";
 import { diarizeByGaussians } from "../../src/diarize/gaussian/diarize-by-gaussians.ts";
+import { findChanges, type Piece } from "../../src/diarize/gaussian/find-changes.ts";
+import { findCopies } from "../../src/diarize/gaussian/find-copies.ts";
 import { FrameStatistics } from "../../src/diarize/gaussian/frame-statistics.ts";
 import { seededRandom, trainMixture } from "../../src/diarize/gaussian/gaussian-mixture.ts";
 import { joinAlike } from "../../src/diarize/gaussian/join-alike.ts";
@@ -107,6 +109,62 @@ describe("joining pieces", () => {
 
   test("finds no more speakers than there are pieces", () => {
     expect(new Set(mergeSpeakers(parts.slice(0, 2), 2, { minSpeakers: 4, maxSpeakers: 8 })).size).toBe(2);
+  });
+});
+
+describe("the same sound again", () => {
+  const random = seededRandom(5);
+  // Speech wanders: frames near each other are alike, stretches of it are not.
+  const wandering = (frames: number) => {
+    const features = new Float32Array(frames * 2);
+    for (let i = 2; i < features.length; i++) features[i] = 0.98 * features[i - 2] + normal(random);
+    return features;
+  };
+  const cut = (features: Float32Array, pieces: readonly Piece[]) => ({
+    features,
+    pieces,
+    statistics: pieces.map(({ from, to }) => FrameStatistics.of(features, 2, from, to)),
+  });
+  const pieces = [
+    { from: 0, to: 200 },
+    { from: 200, to: 450 },
+    { from: 450, to: 700 },
+  ];
+  const first = cut(wandering(700), pieces);
+
+  test("is found where it was, cut a little otherwise too", () => {
+    const twice = new Float32Array(2800);
+    twice.set(first.features);
+    twice.set(first.features, 1400);
+    const all = cut(twice, [
+      ...pieces,
+      { from: 700, to: 901 },
+      { from: 901, to: 1030 },
+      { from: 1030, to: 1150 },
+      { from: 1150, to: 1400 },
+    ]);
+    // 201 frames that begin where the first do; the second piece in two parts; the third as it was.
+    expect([...findCopies(all, all, 2)]).toEqual([-1, -1, -1, 100, 265, 390, 575]);
+  });
+
+  test("is found in what was cut before", () => {
+    const later = cut(first.features.slice(400), [
+      { from: 0, to: 250 },
+      { from: 250, to: 500 },
+    ]);
+    expect([...findCopies(later, first, 2)]).toEqual([325, 575]);
+  });
+
+  test("is not what sounds alike", () => {
+    const other = cut(wandering(700), pieces);
+    expect([...findCopies(other, first, 2)]).toEqual([-1, -1, -1]);
+    expect([...findCopies(first, first, 2)]).toEqual([-1, -1, -1]);
+  });
+
+  test("of nothing is nothing", () => {
+    const none = cut(new Float32Array(0), findChanges(new Float32Array(0), 2, []));
+    expect(findCopies(none, none, 2)).toHaveLength(0);
+    expect([...findCopies(first, none, 2)]).toEqual([-1, -1, -1]);
   });
 });
 

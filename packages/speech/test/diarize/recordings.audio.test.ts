@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -33,6 +33,15 @@ test("conversations of read speech: few errors, whether the number of speakers i
   }
   expect(errorRate(addScores(scores.known))).toBeLessThan(0.12);
   expect(errorRate(addScores(scores.unknown))).toBeLessThan(0.2);
+}, 300_000);
+
+test("the same conversation over and over has the speakers that it has once", async () => {
+  for (const recording of recordings.filter(({ group }) => group === "mixtures")) {
+    const once = readFileSync(recording.pcmPath);
+    const pcmPath = join(folder, "again.pcm");
+    writeFileSync(pcmPath, Buffer.concat([once, once, once, once, once]));
+    expect((await find({ ...recording, pcmPath })).speakers).toHaveLength(countOf(recording));
+  }
 }, 300_000);
 
 test("meetings: better than to name one speaker for all that is said", async () => {

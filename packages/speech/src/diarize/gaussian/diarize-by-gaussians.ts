@@ -1,6 +1,7 @@
 import { CEPSTRA } from "../features/cepstra.ts";
 import type { SampleSource, Span, SpeakerBounds, SpeakerTurn } from "../turns.ts";
 import { findChanges, type Piece } from "./find-changes.ts";
+import { type CutSpeech, findCopies } from "./find-copies.ts";
 import { FrameStatistics } from "./frame-statistics.ts";
 import { joinAlike } from "./join-alike.ts";
 import { mergeSpeakers } from "./merge-speakers.ts";
@@ -49,6 +50,8 @@ export async function diarizeByGaussians(
 }
 
 type Part = { statistics: FrameStatistics; pieces: Piece[] };
+/** Frames that were said before, about frame `like`. */
+type Copy = Piece & { like: number };
 
 async function labelFrames(
   frames: SpeechFrames,
@@ -58,27 +61,45 @@ async function labelFrames(
   progress: (share: number) => void,
 ) {
   const parts: Part[] = [];
+  const copies: Copy[] = [];
+  let firstSpeech: CutSpeech | undefined;
   for (const chunk of frames.chunks) {
     signal.throwIfAborted();
     progress(chunk.first / frames.count);
-    const features = await frames.read(chunk);
-    const pieces = findChanges(features, CEPSTRA, pausesOf(chunk)).map(({ from, to }) => ({
-      statistics: FrameStatistics.of(features, CEPSTRA, from, to),
-      pieces: [{ from: chunk.first + from, to: chunk.first + to }],
-    }));
-    const alone = frames.chunks.length === 1;
-    parts.push(
-      ...(alone
-        ? pieces
-        : join(pieces, {
-            minSpeakers: Math.min(CLUSTERS_PER_CHUNK, bounds.maxSpeakers),
-            maxSpeakers: CLUSTERS_PER_CHUNK,
-          })),
-    );
+    const speech = cutSpeech(await frames.read(chunk), chunk);
+    const fresh: Part[] = [];
+    const again = firstSpeech && findCopies(speech, firstSpeech, CEPSTRA);
+    const within = findCopies(speech, speech, CEPSTRA);
+    speech.pieces.forEach((piece, i) => {
+      const place = { from: chunk.first + piece.from, to: chunk.first + piece.to };
+      if (again && again[i] >= 0) copies.push({ ...place, like: again[i] });
+      else if (within[i] >= 0) copies.push({ ...place, like: chunk.first + within[i] });
+      else fresh.push({ statistics: speech.statistics[i], pieces: [place] });
+    });
+    if (frames.chunks.length === 1) parts.push(...fresh);
+    else {
+      const clusters = {
+        minSpeakers: Math.min(CLUSTERS_PER_CHUNK, bounds.maxSpeakers),
+        maxSpeakers: CLUSTERS_PER_CHUNK,
+      };
+      parts.push(...join(fresh, clusters));
+      // What repeats itself for hours is in the first chunk; to keep them all would be to keep the recording.
+      firstSpeech ??= { ...speech, features: speech.features.slice() };
+    }
   }
   join(parts, bounds).forEach(({ pieces }, speaker) => {
     for (const { from, to } of pieces) labels.fill(speaker, from, to);
   });
+  for (const { from, to, like } of copies) labels.fill(labels[like], from, to);
+}
+
+function cutSpeech(features: Float32Array, chunk: Chunk): CutSpeech {
+  const pieces = findChanges(features, CEPSTRA, pausesOf(chunk));
+  return {
+    features,
+    pieces,
+    statistics: pieces.map(({ from, to }) => FrameStatistics.of(features, CEPSTRA, from, to)),
+  };
 }
 
 function join(parts: readonly Part[], bounds: SpeakerBounds): Part[] {
