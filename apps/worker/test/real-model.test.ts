@@ -92,6 +92,7 @@ describe("the bundled model behind a worker", () => {
   test("is let go at once by a job that is cancelled", async () => {
     const { id } = await submit(makeWav({ seconds: 600, signal: (t) => Math.sin(t * 2000) * 0.3 }), {
       mode: "sequential",
+      vad: false,
     });
     const work = box.work(id, parts);
     await waitFor(async () => (await box.row(id)).checkpoint !== null, { timeoutMs: 60_000 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** Raised whenever a change of the decoder may change a transcript: checkpoints of another version do not hold. */
-export const DECODER_VERSION = 7;
+export const DECODER_VERSION = 8;
 
 /** A word with its times in seconds, three decimals. */
 export type SpeechWord = { word: string; start: number; end: number; probability: number };

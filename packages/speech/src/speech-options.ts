@@ -24,7 +24,7 @@ export const speechOptionsSchema = z.strictObject({
   compression_ratio_threshold: z.number().positive().nullable().default(2.4),
   /** Packed windows of speech, or Whisper's own way from the start to the end. */
   mode: z.enum(["packed", "sequential"]).optional(),
-  /** Voice activity detection: on by default, but for `sequential`. */
+  /** Voice activity detection. Default: on, but for `sequential` with a single temperature. */
   vad: z
     .union([
       z.boolean(),
@@ -37,7 +37,7 @@ export const speechOptionsSchema = z.strictObject({
         padding_seconds: z.number().min(0).max(5).default(0.2),
       }),
     ])
-    .default(true),
+    .optional(),
   /** The language of each window is detected. */
   multilingual: z.boolean().default(false),
   /** Words that are likely to be said. */
@@ -70,6 +70,16 @@ export const speechOptionsSchema = z.strictObject({
 export type SpeechOptions = z.input<typeof speechOptionsSchema>;
 /** Options with every default filled in. */
 export type ParsedSpeechOptions = z.output<typeof speechOptionsSchema>;
+
+/**
+ * Whether Whisper's published loop goes over all of the file as it is; else speech is looked for first, and its windows are
+ * heard: side by side, or by `sequential` each in the context of those before. With one temperature `sequential` asks for
+ * that loop and nothing else, unless voice activity detection is asked for, too.
+ */
+export function hearsAsReference({ mode, vad, temperature }: ParsedSpeechOptions): boolean {
+  if (mode !== "sequential") return mode === undefined && vad === false;
+  return vad === false || (vad === undefined && [temperature].flat().length === 1);
+}
 
 /** Fills in defaults; throws `invalid_option`, naming the field, for what is unknown or out of bounds. */
 export function parseSpeechOptions(options: unknown): ParsedSpeechOptions {

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { type ModelFolder, readModelFolder } from "../src/model/read-model-folder.ts";
 import { parseSpeechOptions } from "../src/speech-options.ts";
-import { decodeInContext } from "../src/whisper/decode-in-context.ts";
+import { contextAfter, decodeInContext } from "../src/whisper/decode-in-context.ts";
 import { planTranscription } from "../src/whisper/transcription-plan.ts";
 import type { DecodeRequest, RawText, WindowDecoder } from "../src/whisper/window-decoder.ts";
 
@@ -87,5 +87,26 @@ describe("what was said before", () => {
     const doubtful: Said = { text: SENTENCE, logprob: -1.2 };
     const heard = await decode({ text: SENTENCE, logprob: -2 }, doubtful);
     expect(heard.asked).toEqual(["before", "", ""]);
+  });
+});
+
+describe("the context of the next window", () => {
+  const after = (options: object, temperature: number, previous = [1, 2]) => {
+    const parsed = parseSpeechOptions(options);
+    const plan = planTranscription(model, parsed, 480_000, "sequential", undefined);
+    const hearing = { model, decoder: {} as WindowDecoder, options: parsed, plan, seed: "" };
+    return contextAfter(hearing, previous, [{ tokens: [3] }, { tokens: [4, 5] }], temperature);
+  };
+
+  test("is that of this one with its text, the end of it where not all fits", () => {
+    expect(after({}, 0.4)).toEqual([1, 2, 3, 4, 5]);
+    const most = Math.floor(model.config.max_target_positions / 2) - 1;
+    const long = after({}, 0, Array(1000).fill(1));
+    expect([long.length, long.slice(-4)]).toEqual([most, [1, 3, 4, 5]]);
+  });
+
+  test("is nothing where the text is too free, or where it is not wanted", () => {
+    expect(after({}, 0.6)).toEqual([]);
+    expect(after({ condition_on_previous_text: false }, 0)).toEqual([]);
   });
 });

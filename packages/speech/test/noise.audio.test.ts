@@ -18,19 +18,23 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test("of rain, dogs, a crying child, a ticking clock and the like nothing is made up", async () => {
-  const noises = join(process.env.SCRIBE_TEST_AUDIO!, "noise");
-  const files = (await readdir(noises)).filter((name) => name.endsWith(".ogg"));
-  expect(files.length).toBeGreaterThan(0);
-  const said: Record<string, string> = {};
-  for (const file of files) {
-    const pcmPath = join(folder, `${file}.pcm`);
-    const decode = ["-v", "error", "-i", join(noises, file), "-ac", "1", "-ar", "16000", "-f", "s16le", "-"];
-    await writeFile(pcmPath, execFileSync("ffmpeg", decode));
-    const { text } = await collect(
-      runtime.transcribe({ id: file, model: NANO, pcmPath, options: {} }, new AbortController().signal),
-    );
-    if (text !== "") said[file] = text;
-  }
-  expect(said).toEqual({});
-}, 120_000);
+test.each([{}, { mode: "sequential" } as const])(
+  "of rain, dogs, a crying child, a ticking clock and the like nothing is made up (%j)",
+  async (options) => {
+    const noises = join(process.env.SCRIBE_TEST_AUDIO!, "noise");
+    const files = (await readdir(noises)).filter((name) => name.endsWith(".ogg"));
+    expect(files.length).toBeGreaterThan(0);
+    const said: Record<string, string> = {};
+    for (const file of files) {
+      const pcmPath = join(folder, `${file}.pcm`);
+      const decode = ["-v", "error", "-i", join(noises, file), "-ac", "1", "-ar", "16000", "-f", "s16le", "-"];
+      await writeFile(pcmPath, execFileSync("ffmpeg", decode));
+      const { text } = await collect(
+        runtime.transcribe({ id: file, model: NANO, pcmPath, options }, new AbortController().signal),
+      );
+      if (text !== "") said[file] = text;
+    }
+    expect(said).toEqual({});
+  },
+  120_000,
+);

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { PcmFile } from "../audio/pcm-file.ts";
 import { asSpeechError, SpeechError } from "../speech-error.ts";
+import { hearsAsReference } from "../speech-options.ts";
 import { SpeechDetector } from "../vad/speech-detector.ts";
 import { transcribePacked } from "../whisper/transcribe-packed.ts";
 import { transcribeSequential } from "../whisper/transcribe-sequential.ts";
@@ -78,10 +79,9 @@ function serve(port: MessagePort, settings: ThreadSettings) {
             ended();
           }
         }
-        const events =
-          options.mode === "sequential" || (options.mode === undefined && options.vad === false)
-            ? transcribeSequential(parts, signal)
-            : transcribePacked({ ...parts, speechProbabilities }, signal);
+        const events = hearsAsReference(options)
+          ? transcribeSequential(parts, signal)
+          : transcribePacked({ ...parts, speechProbabilities, inContext: options.mode === "sequential" }, signal);
         for await (const event of events) {
           // A provider may fail on the way: what follows is computed otherwise.
           if (computation() !== told) {

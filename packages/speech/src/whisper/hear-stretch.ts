@@ -2,7 +2,8 @@ import type { FeatureSource } from "../features/feature-source.ts";
 import type { FeatureSettings } from "../features/log-mel.ts";
 import type { SpeechSegment } from "../speech-events.ts";
 import { type Span, speechBetween } from "../vad/find-speech.ts";
-import { decodeWindow, type Hearing, startTokens } from "./decode-attempt.ts";
+import { type Hearing, startTokens } from "./decode-attempt.ts";
+import { decodeInContext } from "./decode-in-context.ts";
 import type { DecodedWindow } from "./decode-window.ts";
 import { isSilence, needsFallback, repeatsItself } from "./decode-with-fallback.ts";
 import { detectLanguage, voteLanguage } from "./detect-language.ts";
@@ -22,6 +23,8 @@ export type StretchHearing = Hearing & {
   source: FeatureSource;
   /** Undefined: detected for each window. */
   language: string | undefined;
+  /** Tokens of what was said before, or of the prompt. */
+  previous: readonly number[];
 };
 
 type WindowHearing = StretchHearing & { spans: readonly Span[] };
@@ -136,8 +139,8 @@ async function hearWindow(
       const probabilities = await detectLanguage(decoder, special, window, signal);
       language = voteLanguage([{ probabilities, weight: 1 }], special.languages).language;
     }
-    const context = { position: start, language, previous: plan.promptTokens };
-    const decoded = await decodeWindow(hearing, window, context, signal, { temperatures });
+    const context = { position: start, language, previous: hearing.previous };
+    const { decoded } = await decodeInContext(hearing, window, context, signal, temperatures);
     if (isSilence(decoded, plan.thresholds)) return { start, end, segments: [], heardUntil: end, decoded };
     const { segments, advanceFrames } = placeSegments(model, decoded, start, frames);
     const heardUntil = Math.min(end, start + advanceFrames);

@@ -5,6 +5,7 @@ import type { ModelFolder } from "../model/read-model-folder.ts";
 import { DECODER_VERSION, type SpeechCheckpoint, type SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
 import type { Hearing } from "./decode-attempt.ts";
+import { contextAfter } from "./decode-in-context.ts";
 import { findWindows, type SpeechProbabilities, type SpeechWindow } from "./find-windows.ts";
 import { hearAhead } from "./hear-ahead.ts";
 import { hearStretch } from "./hear-stretch.ts";
@@ -21,21 +22,24 @@ export type PackedRequest = {
   seed: string;
   resume?: SpeechCheckpoint | undefined;
   speechProbabilities: SpeechProbabilities;
+  /** One window after the other, each with the text of those before as its context. */
+  inContext?: boolean;
   /** Features of a window by the model's own graph, where it has one. */
   features?: WindowFeatures | undefined;
 };
 
 /**
- * Independent windows of speech, several at once. Speech is packed into windows of continuous audio, cut where speech is least
+ * Windows of speech, independent and several at once unless `inContext`. Speech is packed into windows of continuous audio, cut where speech is least
  * probable; what follows a window's last complete segment is heard again on its own. Yields as `transcribeSequential` does, windows in order; each checkpoint holds for what stands before it.
  */
 export async function* transcribePacked(
   request: PackedRequest,
   signal: AbortSignal,
 ): AsyncGenerator<SpeechEvent, void, undefined> {
-  const { model, decoder, pcm, options, resume } = request;
+  const { model, decoder, pcm, options, resume, inContext = false } = request;
   const { features, special } = model;
-  const plan = planTranscription(model, options, pcm.sampleCount, "packed", resume);
+  const mode = inContext ? "sequential" : "packed";
+  const plan = planTranscription(model, options, pcm.sampleCount, mode, resume);
   const secondsOf = (frames: number) => (frames * features.hopSize) / features.sampleRate;
   const own = new AbortController();
   const stop = AbortSignal.any([signal, own.signal]);
@@ -60,26 +64,32 @@ export async function* transcribePacked(
   yield { type: "language", ...language };
 
   const heard = { ...hearing, source, language: perWindow ? undefined : language.language };
+  let previous: readonly number[] = (inContext && resume?.previous_tokens) || plan.promptTokens;
   const ahead = hearAhead(
     startingFrom(resume?.position ?? 0, windows),
-    () => decoder.width,
-    (window) => hearStretch(heard, window, stop),
+    () => (inContext ? 1 : decoder.width),
+    async (window) => {
+      const segments = await hearStretch({ ...heard, previous }, window, stop);
+      const temperature = Math.max(0, ...segments.map(({ temperature }) => temperature));
+      if (inContext) previous = contextAfter(hearing, previous, segments, temperature);
+      return { segments, previous };
+    },
   );
   try {
     for (let next = await ahead.read(); next; next = await ahead.read()) {
-      const { result: segments, isLast } = next;
+      const { segments, previous } = next.result;
       const { end } = next.thing;
       yield {
         type: "window",
         segments,
         // Behind the last speech there is nothing to wait for.
-        processedSeconds: secondsOf((isLast ? plan.endFrame : end) - plan.startFrame),
+        processedSeconds: secondsOf((next.isLast ? plan.endFrame : end) - plan.startFrame),
         totalSeconds: secondsOf(plan.endFrame - plan.startFrame),
         checkpoint: {
           decoder_version: DECODER_VERSION,
-          mode: "packed",
+          mode,
           position: end,
-          previous_tokens: [],
+          previous_tokens: inContext ? [...previous] : [],
           language: language.language,
           language_probability: language.probability,
           last_speech: segments.at(-1)?.end ?? 0,

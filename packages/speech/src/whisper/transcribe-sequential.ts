@@ -10,7 +10,7 @@ import type { ModelFolder } from "../model/read-model-folder.ts";
 import { DECODER_VERSION, type SpeechCheckpoint, type SpeechEvent } from "../speech-events.ts";
 import type { ParsedSpeechOptions } from "../speech-options.ts";
 import { type Hearing, startTokens } from "./decode-attempt.ts";
-import { decodeInContext } from "./decode-in-context.ts";
+import { contextAfter, decodeInContext } from "./decode-in-context.ts";
 import { isSilence } from "./decode-with-fallback.ts";
 import { detectLanguage, type LanguageGuess, voteLanguage } from "./detect-language.ts";
 import { dropAnomalies } from "./guards.ts";
@@ -34,9 +34,6 @@ export type SequentialRequest = {
   features?: WindowFeatures | undefined;
 };
 
-/** Above this temperature a text is too free to be the next window's context. */
-const TEMPERATURE_LIMIT_OF_CONTEXT = 0.5;
-
 /**
  * Whisper's own way through a file: window after window, each conditioned on the text before it, the next one starting
  * where the last complete segment ended (Radford et al. 2022, section 4.5, and its published code). Yields the language,
@@ -56,7 +53,7 @@ export async function* transcribeSequential(
     decoder.encode(() => source.window(frame, Math.max(0, Math.min(windowFrames, plan.endFrame - frame))), signal);
 
   let position = resume?.position ?? plan.startFrame;
-  let previous = resume?.previous_tokens ?? plan.promptTokens;
+  let previous: readonly number[] = resume?.previous_tokens ?? plan.promptTokens;
   let language = knownLanguage(plan, resume);
   let lastSpeech = resume?.last_speech ?? 0;
   let encoded: EncodedWindow | undefined;
@@ -93,9 +90,7 @@ export async function* transcribeSequential(
 
       const windowStart = position;
       position += advanceFrames;
-      previous = [...read, ...segments.flatMap(({ tokens }) => tokens)].slice(-plan.maximumPrevious);
-      const keepsContext = options.condition_on_previous_text && decoded.temperature <= TEMPERATURE_LIMIT_OF_CONTEXT;
-      if (!keepsContext) previous = [];
+      previous = contextAfter(hearing, read, segments, decoded.temperature);
       const believed =
         options.guards.anomalies && options.word_timestamps
           ? dropAnomalies(timed.segments, secondsOf(windowStart), secondsOf(windowStart + contentFrames))
