@@ -129,11 +129,11 @@ describe("audio at a URL", () => {
   });
 
   test("is not written down by a worker that lost the lease meanwhile", async () => {
-    const url = files.serve("late.wav", { bytes: AUDIO, bytesPerSecond: 120_000 });
+    const url = files.serve("late.wav", { bytes: AUDIO, bytesPerSecond: 30_000 });
+    const taker = await box.makeParts("worker-a");
     const { id } = await submit(url);
     const late = box.work(id);
     await waitFor(() => files.requests.some(({ path }) => path === "/late.wav"));
-    const taker = await box.makeParts("worker-a");
     files.serve("late.wav", AUDIO);
     // Last: its holder renews it meanwhile.
     await expireLease(box.db, id);

@@ -5,7 +5,7 @@ import { type ChatBox, openChatBox, stepsInMemory } from "./chat-box.ts";
 
 let box: ChatBox;
 beforeEach(async () => {
-  box = await openChatBox({ apiKey: "the-key", timeoutMs: 500 });
+  box = await openChatBox({ apiKey: "the-key", timeoutMs: 2000 });
 });
 afterEach(() => box.stop());
 
