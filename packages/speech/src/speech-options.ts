@@ -22,7 +22,7 @@ export const speechOptionsSchema = z.strictObject({
   no_speech_threshold: z.number().min(0).max(1).nullable().default(0.6),
   logprob_threshold: z.number().max(0).nullable().default(-1),
   compression_ratio_threshold: z.number().positive().nullable().default(2.4),
-  /** Packed windows of speech, or Whisper's own way from the start to the end. */
+  /** Windows side by side, or one after the other in the context of those before. */
   mode: z.enum(["packed", "sequential"]).optional(),
   /** Voice activity detection. Default: on, but for `sequential` with a single temperature. */
   vad: z

@@ -1,12 +1,5 @@
 import type { Piece } from "./find-changes.ts";
-import { FrameStatistics } from "./frame-statistics.ts";
-
-/**
- * What two samples of one Gaussian differ by on average is half the number of its parameters, in nats. Frames of speech
- * hang together, so that pieces of one speaker differ by 1.8 times that and more; the same sound again, cut or framed a
- * little otherwise, by 0.1, seldom by 0.4.
- */
-const COPY = 1;
+import { FrameStatistics, gaussianParameters } from "./frame-statistics.ts";
 
 /** Speech as it was cut: `features [frames, dimensions]`, the pieces, and the statistics of each. */
 export type CutSpeech = {
@@ -24,7 +17,9 @@ export type CutSpeech = {
  * another speaker.
  */
 export function findCopies(later: CutSpeech, earlier: CutSpeech, dimensions: number): Int32Array {
-  const most = (COPY * (dimensions + (dimensions * (dimensions + 1)) / 2)) / 2;
+  // What two samples of one Gaussian differ by on average, in nats. Frames of speech hang together: pieces of one speaker
+  // differ by 1.8 times that and more; the same sound again, cut or framed a little otherwise, by 0.1, seldom by 0.4.
+  const most = gaussianParameters(dimensions) / 2;
   const found = new Int32Array(later.pieces.length).fill(-1);
   const distances = new Set<number>();
   later.pieces.forEach(({ from, to }, i) => {

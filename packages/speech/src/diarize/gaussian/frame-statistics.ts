@@ -1,6 +1,9 @@
 /** Kept away from the zero that logarithms do not take: far below what cepstra of speech vary. */
 const LEAST_VARIANCE = 0.3;
 
+/** How many numbers a Gaussian with full covariance has: a mean and half a symmetric matrix. */
+export const gaussianParameters = (dimensions: number) => dimensions + (dimensions * (dimensions + 1)) / 2;
+
 /** Sums over frames from which a Gaussian with full covariance follows: count, sums, products (lower triangle). */
 export class FrameStatistics {
   #count = 0;

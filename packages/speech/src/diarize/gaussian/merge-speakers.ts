@@ -1,5 +1,5 @@
 import type { SpeakerBounds } from "../turns.ts";
-import type { FrameStatistics } from "./frame-statistics.ts";
+import { type FrameStatistics, gaussianParameters } from "./frame-statistics.ts";
 
 /**
  * Weight of the Bayesian information criterion's own penalty. This and the next were chosen on mixtures of read speech and
@@ -25,8 +25,7 @@ export function mergeSpeakers(
   { minSpeakers, maxSpeakers }: SpeakerBounds,
 ): Int32Array {
   const frames = parts.reduce((sum, { count }) => sum + count, 0);
-  const parameters = dimensions + (dimensions * (dimensions + 1)) / 2;
-  const penalty = (PENALTY * parameters * Math.log(Math.max(frames, 2))) / 2;
+  const penalty = (PENALTY * gaussianParameters(dimensions) * Math.log(Math.max(frames, 2))) / 2;
   const cost = (a: FrameStatistics, b: FrameStatistics) => {
     const shared = (a.count * b.count) / (a.count + b.count);
     return a.ratioTo(b) - Math.max(penalty + SELF_DIFFERENCE * shared, LONG_SELF_DIFFERENCE * shared);
