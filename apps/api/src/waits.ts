@@ -10,7 +10,7 @@ export interface Waits {
   bodyMs: number;
   /** Between the comments that keep an event stream's connection from looking dead. */
   streamCommentMs: number;
-  /** A reader of events whose socket is full. */
+  /** A reader of events or results whose socket is full. */
   slowReaderMs: number;
   /** With the headers of an answer that another service's client waits for; their clients give up after a minute. */
   foreignHeadersMs: number;

@@ -6,7 +6,7 @@ import type { TestApi } from "./start-test-api.ts";
 let bench: BatchBench;
 let api: TestApi;
 beforeAll(async () => {
-  bench = await startBatches({}, { slowReaderMs: 1_500 });
+  bench = await startBatches();
   api = bench.api;
 }, 60_000);
 beforeEach(() => bench.forgetAll());
@@ -130,21 +130,6 @@ test("results are read no faster than they are taken", async () => {
   expect(last.endsWith("\n")).toBe(true);
 });
 
-test("whoever takes nothing of the results is cut off", async () => {
-  const { batch_id: id } = await bench.accept({ items: items(300) });
-  await api.db.pool.query("UPDATE jobs SET status = 'failed', error = $1", [
-    { code: "internal", message: "m".repeat(100_000), retryable: false },
-  ]);
-  const response = await api.call(`/api/v1/batches/${id}/results`);
-  const reader = response.body!.getReader();
-  await reader.read();
-  await new Promise((resolve) => setTimeout(resolve, 2_500));
-  const rest = async () => {
-    while (!(await reader.read()).done);
-  };
-  await expect(rest()).rejects.toThrow();
-});
-
 test("whoever leaves in the middle of the results costs nothing more", async () => {
   const { batch_id: id } = await bench.accept({ items: items(50) });
   await api.db.pool.query("UPDATE jobs SET status = 'failed', error = $1", [
@@ -156,4 +141,48 @@ test("whoever leaves in the middle of the results costs nothing more", async () 
   leave.abort();
   expect(await bench.results(id)).toHaveLength(50);
   expect(api.log()).not.toContain('"level":"error"');
+});
+
+describe("a reader's patience", () => {
+  const PATIENCE_MS = 700;
+  let impatient: BatchBench;
+  beforeAll(async () => {
+    impatient = await startBatches({}, { slowReaderMs: PATIENCE_MS });
+  }, 60_000);
+  afterAll(() => impatient.api.stop());
+
+  const resultsOf = async (jobs: number, bytes: number) => {
+    const { batch_id: id } = await impatient.accept({ items: items(jobs) });
+    await impatient.api.db.pool.query("UPDATE jobs SET status = 'failed', error = $1", [
+      { code: "internal", message: "m".repeat(bytes), retryable: false },
+    ]);
+    const response = await impatient.api.call(`/api/v1/batches/${id}/results`);
+    return response.body!.getReader();
+  };
+
+  test("ends where nothing of the results is taken", async () => {
+    const reader = await resultsOf(300, 100_000);
+    await reader.read();
+    await new Promise((resolve) => setTimeout(resolve, 4 * PATIENCE_MS));
+    const rest = async () => {
+      while (!(await reader.read()).done);
+    };
+    await expect(rest()).rejects.toThrow();
+  });
+
+  test("does not end while a long line is taken slowly", async () => {
+    await impatient.forgetAll();
+    const reader = await resultsOf(1, 25_000_000);
+    const begun = Date.now();
+    let bytes = 0;
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      bytes += value.length;
+      const aheadMs = bytes / 10_000 - (Date.now() - begun);
+      if (aheadMs > 20) await new Promise((resolve) => setTimeout(resolve, aheadMs));
+    }
+    expect(bytes).toBeGreaterThan(25_000_000);
+    expect(Date.now() - begun).toBeGreaterThan(2 * PATIENCE_MS);
+  });
 });
