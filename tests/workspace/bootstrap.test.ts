@@ -61,27 +61,30 @@ test("an unknown task names those there are", async () => {
 });
 
 test("of set-ups that run at once one works at a time, and one that was killed holds up none", async () => {
-  const source = `const { withLock } = await import(process.env.CLONE + "/scripts/setup/with-lock.mjs");
+  const leave = join(folder, "leave");
+  const source = `import { existsSync } from "node:fs";
+    const { withLock } = await import(process.env.CLONE + "/scripts/setup/with-lock.mjs");
     await withLock(async () => {
       console.log("in", Date.now());
-      await new Promise((go) => setTimeout(go, Number(process.env.STAY_MS)));
+      while (!existsSync(${JSON.stringify(leave)})) await new Promise((go) => setTimeout(go, 20));
       console.log("out", Date.now());
     });`;
   // A clone of its own, so that the lock is not the one of the project.
   cpSync(scripts, join(folder, "scripts"), { recursive: true });
   const entry = write("lock.mjs", source);
-  const start = (stayMs: number) => startProcess(entry, { CLONE: folder, STAY_MS: String(stayMs) });
+  const start = () => startProcess(entry, { CLONE: folder });
 
-  const killed = start(60_000);
+  const killed = start();
   await killed.waitForOutput(/in \d+/);
   await killed.kill();
 
-  const [first, second] = [start(300), start(300)];
+  const first = start();
+  await first.waitForOutput(/in \d+/);
+  const second = start();
+  await second.waitForOutput(/Another set-up runs here \(process \d+\): waiting for it/);
+  expect(second.output()).not.toMatch(/in \d+/);
+  writeFileSync(leave, "");
   await Promise.all([first.exit, second.exit]);
-  const spans = [first, second].map((one) =>
-    [...one.output().matchAll(/(?:in|out) (\d+)/g)].map((match) => Number(match[1])),
-  );
-  spans.sort(([a], [b]) => a - b);
-  expect(spans[1][0]).toBeGreaterThanOrEqual(spans[0][1]);
-  expect(first.output() + second.output()).toMatch(/Another set-up runs here \(process \d+\): waiting for it/);
+  const moment = (output: string, what: RegExp) => Number(what.exec(output)?.[1]);
+  expect(moment(second.output(), /in (\d+)/)).toBeGreaterThanOrEqual(moment(first.output(), /out (\d+)/));
 });

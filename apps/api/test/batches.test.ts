@@ -144,7 +144,7 @@ test("whoever leaves in the middle of the results costs nothing more", async () 
 });
 
 describe("a reader's patience", () => {
-  const PATIENCE_MS = 700;
+  const PATIENCE_MS = 1_500;
   let impatient: BatchBench;
   beforeAll(async () => {
     impatient = await startBatches({}, { slowReaderMs: PATIENCE_MS });
@@ -163,7 +163,7 @@ describe("a reader's patience", () => {
   test("ends where nothing of the results is taken", async () => {
     const reader = await resultsOf(300, 100_000);
     await reader.read();
-    await new Promise((resolve) => setTimeout(resolve, 4 * PATIENCE_MS));
+    await new Promise((resolve) => setTimeout(resolve, 2.5 * PATIENCE_MS));
     const rest = async () => {
       while (!(await reader.read()).done);
     };
@@ -172,17 +172,17 @@ describe("a reader's patience", () => {
 
   test("does not end while a long line is taken slowly", async () => {
     await impatient.forgetAll();
-    const reader = await resultsOf(1, 25_000_000);
+    const reader = await resultsOf(1, 50_000_000);
     const begun = Date.now();
     let bytes = 0;
     for (;;) {
       const { value, done } = await reader.read();
       if (done) break;
       bytes += value.length;
-      const aheadMs = bytes / 10_000 - (Date.now() - begun);
+      const aheadMs = bytes / 12_000 - (Date.now() - begun);
       if (aheadMs > 20) await new Promise((resolve) => setTimeout(resolve, aheadMs));
     }
-    expect(bytes).toBeGreaterThan(25_000_000);
+    expect(bytes).toBeGreaterThan(50_000_000);
     expect(Date.now() - begun).toBeGreaterThan(2 * PATIENCE_MS);
   });
 });

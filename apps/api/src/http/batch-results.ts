@@ -45,12 +45,12 @@ export const getBatchResults = defineRoute({
         response.end();
         return;
       }
-      // The socket tells who takes nothing from who takes a long line slowly.
-      response.setTimeout(waits.slowReaderMs, () => response.destroy());
-      const lines = writeLines(inOrder(batches.results(batch.id), batch.refused));
+      response.on("timeout", () => response.destroy());
+      const lines = inOrder(batches.results(batch.id), batch.refused);
+      const written = writeLines(lines, (ms) => response.setTimeout(ms), waits.slowReaderMs);
       try {
         // A slow reader makes the reading from the database slow: what waits is a few lines.
-        await pipeline(Readable.from(lines, { objectMode: true, highWaterMark: 1 }), response);
+        await pipeline(Readable.from(written, { objectMode: true, highWaterMark: 1 }), response);
       } catch (error) {
         // Whoever asked has gone; to anything else there is no answer left but to break off.
         if (!isGone(error)) throw error;
@@ -71,8 +71,21 @@ async function* inOrder(
   for (const line of refused.slice(next)) yield toRefusedLine(line);
 }
 
-async function* writeLines(lines: AsyncIterable<ResultLine>): AsyncGenerator<string> {
-  for await (const line of lines) yield `${JSON.stringify(line)}\n`;
+/**
+ * The socket tells who takes nothing from who takes a long line slowly; it is asked while a line is given out, for the
+ * database's time is not the reader's.
+ */
+async function* writeLines(
+  lines: AsyncIterable<ResultLine>,
+  setPatience: (ms: number) => void,
+  patienceMs: number,
+): AsyncGenerator<string> {
+  for await (const line of lines) {
+    setPatience(patienceMs);
+    yield `${JSON.stringify(line)}\n`;
+    setPatience(0);
+  }
+  setPatience(patienceMs);
 }
 
 function toRefusedLine({ line, errors }: RefusedLine): ResultLine {
