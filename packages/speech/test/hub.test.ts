@@ -47,14 +47,16 @@ afterEach(async () => {
 });
 
 const fetched = () => server.requests.filter(({ path }) => path.includes("/resolve/") || path.startsWith("/blobs/"));
-const decoderIn = (place: string) => readFile(join(place, "onnx/decoder_model_merged.onnx"));
+/** Bytes are compared as such: a matcher would go through them one by one. */
+const hasDecoder = async (place: string) =>
+  (await readFile(join(place, "onnx/decoder_model_merged.onnx"))).equals(DECODER);
 
 describe("a model of the hub", () => {
   test("is fetched into the layout of the hub's own cache, without what is not needed", async () => {
     const progress: number[] = [];
     const place = await fetchModel(ID, { hub, onProgress: ({ bytes }) => progress.push(bytes) });
     expect(place).toBe(join(folder, "models--acme--whisper-mini", "snapshots", commit));
-    expect(await decoderIn(place)).toEqual(DECODER);
+    expect(await hasDecoder(place)).toBe(true);
     expect((await readdir(place, { recursive: true })).sort()).toEqual([
       ...["config.json", "onnx", "onnx/decoder_model_merged.onnx", "onnx/encoder_model.onnx"],
       ...["preprocessor_config.json", "tokenizer.json"],
@@ -78,7 +80,7 @@ describe("a model of the hub", () => {
 
   test("a cut connection goes on where it was cut", async () => {
     server.fail(/^\/blobs\//, "cut", 2);
-    expect(await decoderIn(await fetchModel(ID, { hub }))).toEqual(DECODER);
+    expect(await hasDecoder(await fetchModel(ID, { hub }))).toBe(true);
     expect(server.requests.filter(({ range }) => range !== undefined).map(({ range }) => range)).toContain(
       `bytes=${ENCODER.length / 2}-`,
     );
@@ -89,7 +91,7 @@ describe("a model of the hub", () => {
     server.fail(/^\/blobs\//, "stall");
     const gaveUp = fetchModel(ID, { hub: { ...hub, silenceMs: 20_000 }, signal: AbortSignal.timeout(300) });
     await expect(gaveUp).rejects.toMatchObject({ name: "TimeoutError" });
-    expect(await decoderIn(await fetchModel(ID, { hub }))).toEqual(DECODER);
+    expect(await hasDecoder(await fetchModel(ID, { hub }))).toBe(true);
     expect(server.bytesSent).toBeLessThan(ENCODER.length + DECODER.length + 1000);
   });
 
@@ -99,7 +101,7 @@ describe("a model of the hub", () => {
       server.fail(/^\/blobs\//, "cut");
       server.fail(/^\/blobs\//, fault);
       const silenceMs = fault === "stall" || fault === "hang" ? 1000 : 15_000;
-      expect(await decoderIn(await fetchModel(ID, { hub: { ...hub, silenceMs } }))).toEqual(DECODER);
+      expect(await hasDecoder(await fetchModel(ID, { hub: { ...hub, silenceMs } }))).toBe(true);
     },
   );
 
@@ -229,7 +231,7 @@ describe("a model of the hub", () => {
     const outcomes = await Promise.all([run(), run()]);
     for (const [out, [code]] of outcomes) {
       expect(code).toBe(0);
-      expect(await decoderIn(out.trim())).toEqual(DECODER);
+      expect(await hasDecoder(out.trim())).toBe(true);
     }
     expect(server.bytesSent).toBeLessThan(ENCODER.length + DECODER.length + 1000);
     expect(server.requests.filter(({ path }) => path.startsWith("/api/"))).toHaveLength(1);
