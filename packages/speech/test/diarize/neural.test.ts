@@ -30,7 +30,7 @@ beforeAll(async () => {
   mkdirSync(folders.embeddingModel);
   writeFileSync(join(folders.segmentationModel, "onnx/model.onnx"), generateSegmentation());
   writeFileSync(join(folders.embeddingModel, "model.onnx"), embeddingModel);
-  networks = await openNetworks(folders, settings);
+  networks = await openNetworks(folders, settings, 1);
 });
 afterAll(async () => {
   await networks.close();
@@ -316,7 +316,7 @@ describe.each(["exact", "fast"] as const)("the pipeline, %s", (speed) => {
 });
 
 test("a folder without a network is told, and one of another form", async () => {
-  await expect(openNetworks({ ...folders, segmentationModel: folder }, settings)).rejects.toMatchObject({
+  await expect(openNetworks({ ...folders, segmentationModel: folder }, settings, 1)).rejects.toMatchObject({
     code: "model_unavailable",
   });
   const wrong = { ...networks, segmentation: await InferenceSession.create(embeddingModel) };

@@ -2,7 +2,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import { freeMemory } from "../../sessions/free-memory.ts";
 import { type Centroids, clusterEmbeddings, type Embeddings, nearestSpeaker } from "../cluster/cluster-embeddings.ts";
 import type { SampleSource, SpeakerBounds } from "../turns.ts";
-import { LOCAL_SPEAKERS, WINDOW_FRAMES, windowStarts } from "./frames.ts";
+import { LOCAL_SPEAKERS, WINDOW_FRAMES, WINDOW_SAMPLES, windowStarts } from "./frames.ts";
 import { HeardWindows } from "./heard-windows.ts";
 import { JoinedTrunks } from "./join-trunks.ts";
 import { maskOf } from "./pool-statistics.ts";
@@ -67,6 +67,11 @@ export async function diarizeByNetworks(
   } finally {
     windows.close();
   }
+}
+
+/** About how often the embedding's trunk is run; of `auto`, on a CPU. */
+export function trunkRuns(samples: number, speed: "exact" | "fast" | "auto"): number {
+  return samples / (speed === "exact" ? STEPS.exact * 16_000 : WINDOW_SAMPLES);
 }
 
 const framesOf = (mask: Uint8Array) => mask.reduce((sum, on) => sum + on, 0);

@@ -9,10 +9,11 @@ import { SpeakerEmbedder } from "./speaker-embedder.ts";
 
 export type OpenedNetworks = Networks & { onGpu: boolean; close(): Promise<void> };
 
-/** Opens both networks from their folders. Throws `model_unavailable`, `invalid_model`. */
+/** Opens both networks from their folders; `trunkRuns` says for how much work. Throws `model_unavailable`, `invalid_model`. */
 export async function openNetworks(
   folders: { segmentationModel: string; embeddingModel: string },
   settings: { executionProviders: readonly string[]; intraOpThreads: number },
+  trunkRuns: number,
 ): Promise<OpenedNetworks> {
   const refused = new Set<string>();
   const segmentation: InferenceSession = await openSession(await findNetwork(folders.segmentationModel), {
@@ -20,14 +21,15 @@ export async function openNetworks(
     onProviderRefused: (provider) => refused.add(provider),
   });
   const provider = settings.executionProviders.find((name) => !refused.has(name)) ?? "cpu";
-  const embedder = await SpeakerEmbedder.open(await findNetwork(folders.embeddingModel), {
+  const options: InferenceSession.SessionOptions = {
     executionProviders: [provider],
     intraOpNumThreads: settings.intraOpThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     // As all sessions: threads that wait leave the cores to the transcription beside them.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
-  });
+  };
+  const embedder = await SpeakerEmbedder.open(await findNetwork(folders.embeddingModel), options, trunkRuns);
   return {
     segmentation,
     embedder,

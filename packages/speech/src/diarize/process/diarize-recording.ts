@@ -4,7 +4,7 @@ import { SpeechDetector } from "../../vad/speech-detector.ts";
 import { clusterByVbx } from "../cluster/cluster-by-vbx.ts";
 import { readPlda } from "../cluster/plda.ts";
 import { diarizeByGaussians } from "../gaussian/diarize-by-gaussians.ts";
-import { diarizeByNetworks } from "../neural/diarize-by-networks.ts";
+import { diarizeByNetworks, trunkRuns } from "../neural/diarize-by-networks.ts";
 import { openNetworks } from "../neural/open-networks.ts";
 import { speechSpans } from "../speech-spans.ts";
 import {
@@ -61,9 +61,9 @@ async function listenByNetworks(
   progress: (share: number) => void,
 ): Promise<Diarization> {
   const plda = await readPlda(folders.embeddingModel);
-  const networks = await openNetworks(folders, request);
+  const { speed = "auto" } = request;
+  const networks = await openNetworks(folders, request, trunkRuns(source.sampleCount, speed));
   try {
-    const { speed = "auto" } = request;
     const bounds = boundsOf(request, MOST_SPEAKERS_OF_NETWORKS);
     const { turns, exclusive } = await diarizeByNetworks(networks, source, {
       ...bounds,
