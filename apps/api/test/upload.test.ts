@@ -16,7 +16,7 @@ const MAX_BYTES = 200_000;
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ MAX_UPLOAD_BYTES: String(MAX_BYTES), UPLOAD_IDLE_SECONDS: "1" }, { idempotencyMs: 700 });
+  api = await startTestApi({ MAX_UPLOAD_BYTES: String(MAX_BYTES), UPLOAD_IDLE_SECONDS: "2" }, { idempotencyMs: 1_500 });
 }, 60_000);
 afterAll(() => api.stop());
 
@@ -166,7 +166,7 @@ describe("a form that is wrong is refused, and nothing of it is kept", () => {
     const body = formBody([wavPart]);
     for (let at = 0; at < body.length; at += 12_000) {
       sending.write(body.subarray(at, at + 12_000));
-      await sleep(500);
+      await sleep(900);
     }
     sending.end();
     expect((await answer).status).toBe(202);
@@ -254,7 +254,7 @@ describe("an upload with an Idempotency-Key", () => {
     const second = await postForm(api, [wavPart], { headers: key });
     expect(second.headers.get("retry-after")).toBe("1");
     await expectProblem(second, 409, "conflict");
-    expect(Date.now() - startedAt).toBeGreaterThan(600);
+    expect(Date.now() - startedAt).toBeGreaterThan(1_300);
     first.sending.destroy();
     await first.answer.catch(() => undefined);
   });
