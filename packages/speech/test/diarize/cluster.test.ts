@@ -27,13 +27,16 @@ function naiveJoins(points: Float32Array, width: number) {
 }
 
 describe("agglomerative clustering", () => {
-  test("joins as the definition of centroid linkage says", () => {
+  test.each([
+    ["kept", undefined],
+    ["measured again", 0],
+  ])("joins as the definition of centroid linkage says, distances %s", (_, mostKnown) => {
     const random = seededRandom(8);
     for (let round = 0; round < 10; round++) {
       const [n, width] = [12, 3];
       const points = Float32Array.from({ length: n * width }, random);
       const members = Array.from({ length: n }, (_, i) => [i]);
-      const found = agglomerate(points, width).map(({ a, b, distance }) => {
+      const found = agglomerate(points, width, undefined, mostKnown).map(({ a, b, distance }) => {
         members.push([...members[a], ...members[b]].sort((x, y) => x - y));
         return { members: members.at(-1)!, distance };
       });

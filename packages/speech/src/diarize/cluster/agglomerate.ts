@@ -1,22 +1,37 @@
 /** A join of two clusters: numbers below `n` are points, `n + i` is what join `i` made. */
 export type Join = { a: number; b: number; distance: number; size: number };
 
+/** Of so many points the distances are kept (32 MB): where all are strangers, most are asked for at each join. */
+const MOST_KNOWN = 2900;
+
 /**
  * Agglomerative clustering with centroid linkage: again and again the two whose centroids are nearest (Euclidean) become
  * one, with their weighted mean as centroid. `points [n, width]`. Distances may fall from one join to the next, as is
  * known of this linkage.
  */
-export function agglomerate(points: Float32Array, width: number, weights?: ArrayLike<number>): Join[] {
+export function agglomerate(
+  points: Float32Array,
+  width: number,
+  weights?: ArrayLike<number>,
+  mostKnown = MOST_KNOWN,
+): Join[] {
   const n = points.length / width;
   const centroids = Float64Array.from(points);
   const sizes = Float64Array.from({ length: n }, (_, i) => weights?.[i] ?? 1);
   const node = Int32Array.from({ length: n }, (_, i) => i);
   const alive = Array.from({ length: n }, (_, i) => i);
-  const distance = (i: number, j: number) => {
+  const measure = (i: number, j: number) => {
     let sum = 0;
     for (let d = 0; d < width; d++) sum += (centroids[i * width + d] - centroids[j * width + d]) ** 2;
     return sum;
   };
+  const known = n <= mostKnown ? new Float64Array((n * (n - 1)) / 2) : undefined;
+  const placeOf = (i: number, j: number) => (i > j ? (i * (i - 1)) / 2 + j : (j * (j - 1)) / 2 + i);
+  const distance = (i: number, j: number) => (known ? known[placeOf(i, j)] : measure(i, j));
+  const learn = (i: number, others: readonly number[]) => {
+    if (known) for (const j of others) if (j !== i) known[placeOf(i, j)] = measure(i, j);
+  };
+  for (const i of alive) learn(i, alive.slice(0, i));
   // For each the nearest among those before it.
   const nearest = Array.from({ length: n }, () => ({ of: -1, at: Number.POSITIVE_INFINITY }));
   const search = (i: number) => {
@@ -41,6 +56,7 @@ export function agglomerate(points: Float32Array, width: number, weights?: Array
     sizes[into] = size;
     node[into] = n + joins.length - 1;
     alive.splice(alive.indexOf(from), 1);
+    learn(into, alive);
     for (const other of alive) {
       if (other === into || nearest[other].of === into || nearest[other].of === from) search(other);
       else if (other > into) {
