@@ -26,7 +26,7 @@ interface Bench {
 export interface BenchOptions {
   /** Length of the recording of `end-to-end`, `engine` and `long-form`. */
   minutes: number;
-  /** Parts of `engine` and `diarization`, ways of `long-form`, separated by commas; empty: all. */
+  /** Parts of `engine` and `diarization`, ways and models of `long-form`, separated by commas; empty: all. */
   only: string;
   /** Length of each round of `http`. */
   seconds: number;
@@ -63,7 +63,7 @@ const BENCHES: Record<string, Bench> = {
   },
   equality: { what: "tokens next to those of transformers.js (SCRIBE_TEST_AUDIO, SCRIBE_TEST_MODELS)", run: equality },
   "long-form": {
-    what: "clips joined to a long recording next to the clips alone (SCRIBE_TEST_AUDIO, --only packed,sequential,whole, --minutes 10, --greedy)",
+    what: "clips joined to a long recording next to the clips alone (SCRIBE_TEST_AUDIO, --only packed,sequential,whole,bundled,tiny, --minutes 10, --greedy)",
     run: longForm,
   },
   growth: { what: "time and memory of the child over 1, 10, 60 and 180 minutes (--minutes 180)", run: growth },

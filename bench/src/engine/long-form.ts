@@ -18,17 +18,26 @@ const WAYS: Record<string, { name: string; options: SpeechOptions }> = {
   sequential: { name: "sequential", options: { mode: "sequential" } },
   whole: { name: "sequential, all of the file", options: { mode: "sequential", vad: false } },
 };
+/** Folders of models, and the clips that they hear. */
+const MODELS: Record<string, { folder: () => string; clips: "synthesized" | "english" }> = {
+  bundled: { folder: () => resolve("models/whisper-nano.en"), clips: "synthesized" },
+  tiny: { folder: () => join(testModels(), "whisper-tiny.en-relearned"), clips: "english" },
+};
 const COLUMNS = ["model", "way", "alone, WER %", "joined", "points", "times rise", "s", `≤ ${MOST_POINTS} points`];
 
 /**
  * Clips joined to one long recording with gaps of 0.2 to 3 s, and the same clips each alone: word error rates, and whether
  * times rise. The bundled model hears synthesized voices, the one of real size (where there is one) real speech. `only`
- * names ways, separated by commas; rows are told as they are known, for hours of speech take theirs.
+ * names ways and models, separated by commas; rows are told as they are known, for hours of speech take theirs.
  */
 export async function longForm({ minutes, greedy, only }: BenchOptions): Promise<void> {
-  const wanted = only === "" ? Object.keys(WAYS) : only.split(",").map((name) => name.trim());
-  const unknown = wanted.filter((name) => !Object.hasOwn(WAYS, name));
-  if (unknown.length > 0) throw new Error(`No such way: ${unknown.join(", ")}. There are: ${Object.keys(WAYS)}.`);
+  const names = only === "" ? [] : only.split(",").map((name) => name.trim());
+  const unknown = names.filter((name) => !Object.hasOwn(WAYS, name) && !Object.hasOwn(MODELS, name));
+  if (unknown.length > 0) throw new Error(`${unknown.join(", ")} is none of: ${Object.keys({ ...WAYS, ...MODELS })}.`);
+  const wanted = (all: object) => {
+    const named = names.filter((name) => Object.hasOwn(all, name));
+    return named.length > 0 ? named : Object.keys(all);
+  };
   const folder = await mkdtemp(join(tmpdir(), "scribe-bench-long-"));
   const runtime = startSpeechRuntime({
     executionProviders: ["cpu"],
@@ -37,14 +46,11 @@ export async function longForm({ minutes, greedy, only }: BenchOptions): Promise
   });
   const rows: string[][] = [];
   try {
-    for (const [model, set] of [
-      [resolve("models/whisper-nano.en"), "synthesized"],
-      [join(testModels(), "whisper-tiny.en-relearned"), "english"],
-    ] as const) {
+    for (const { folder: find, clips: set } of wanted(MODELS).map((name) => MODELS[name]!)) {
+      const model = find();
       const clips = readClips(set);
       const joined = joinClips(clips, minutes * 60);
-      for (const way of wanted) {
-        const { name, options } = WAYS[way]!;
+      for (const { name, options } of wanted(WAYS).map((way) => WAYS[way]!)) {
         const row = await compare({ runtime, folder, model }, clips, joined, { ...options, ...(greedy && GREEDY) });
         rows.push([model.replace(/.*\//, ""), greedy ? `${name}, greedy` : name, ...row]);
         console.error(rows.at(-1)!.join(" · "));
