@@ -12,6 +12,12 @@ beforeAll(async () => {
 beforeEach(() => bench.forgetAll());
 afterAll(() => api.stop());
 
+/** All jobs, with a message of so many bytes. */
+const failAll = (of: BatchBench, bytes: number) =>
+  of.api.db.pool.query("UPDATE jobs SET status = 'failed', error = $1", [
+    { code: "internal", message: "m".repeat(bytes), retryable: false },
+  ]);
+
 describe("a manifest", () => {
   test("makes a job of each item, with the batch's options where it has none of its own", async () => {
     const response = await bench.post({
@@ -132,9 +138,7 @@ test("results are read no faster than they are taken", async () => {
 
 test("whoever leaves in the middle of the results costs nothing more", async () => {
   const { batch_id: id } = await bench.accept({ items: items(50) });
-  await api.db.pool.query("UPDATE jobs SET status = 'failed', error = $1", [
-    { code: "internal", message: "m".repeat(100_000), retryable: false },
-  ]);
+  await failAll(bench, 100_000);
   const leave = new AbortController();
   const response = await api.call(`/api/v1/batches/${id}/results`, { signal: leave.signal });
   await response.body!.getReader().read();
@@ -153,9 +157,7 @@ describe("a reader's patience", () => {
 
   const resultsOf = async (jobs: number, bytes: number) => {
     const { batch_id: id } = await impatient.accept({ items: items(jobs) });
-    await impatient.api.db.pool.query("UPDATE jobs SET status = 'failed', error = $1", [
-      { code: "internal", message: "m".repeat(bytes), retryable: false },
-    ]);
+    await failAll(impatient, bytes);
     const response = await impatient.api.call(`/api/v1/batches/${id}/results`);
     return response.body!.getReader();
   };
@@ -163,7 +165,7 @@ describe("a reader's patience", () => {
   test("ends where nothing of the results is taken", async () => {
     const reader = await resultsOf(300, 100_000);
     await reader.read();
-    await new Promise((resolve) => setTimeout(resolve, 2.5 * PATIENCE_MS));
+    await new Promise((resolve) => setTimeout(resolve, PATIENCE_MS + 1_000));
     const rest = async () => {
       while (!(await reader.read()).done);
     };

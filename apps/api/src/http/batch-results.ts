@@ -21,6 +21,8 @@ const resultLine = answerSchema(
   }),
 );
 
+const PIECE_BYTES = 64 * 1024;
+
 type ResultLine = z.output<typeof resultLine>;
 
 export const getBatchResults = defineRoute({
@@ -34,7 +36,7 @@ export const getBatchResults = defineRoute({
   query: z.strictObject({}),
   answers: { 200: { description: "Lines of JSON", content: { "application/x-ndjson": resultLine } } },
   handle:
-    ({ db, waits }) =>
+    ({ db, waits: { slowReaderMs } }) =>
     async ({ request, response, caller, params }) => {
       const batches = tenantBatches(db, caller.tenantId);
       const batch = await batches.get(idFrom(params, "batch"));
@@ -45,15 +47,22 @@ export const getBatchResults = defineRoute({
         response.end();
         return;
       }
-      response.on("timeout", () => response.destroy());
+      const stuck = new AbortController();
+      let patience: NodeJS.Timeout | undefined;
+      const setPatience = (waits: boolean) => {
+        clearTimeout(patience);
+        if (waits) patience = setTimeout(() => stuck.abort(), slowReaderMs);
+      };
       const lines = inOrder(batches.results(batch.id), batch.refused);
-      const written = writeLines(lines, (ms) => response.setTimeout(ms), waits.slowReaderMs);
+      const pieces = Readable.from(writePieces(lines, setPatience), { objectMode: true, highWaterMark: 1 });
       try {
-        // A slow reader makes the reading from the database slow: what waits is a few lines.
-        await pipeline(Readable.from(written, { objectMode: true, highWaterMark: 1 }), response);
+        // A slow reader makes the reading from the database slow: what waits is a few lines. One that takes nothing is cut.
+        await pipeline(pieces, response, { signal: stuck.signal });
       } catch (error) {
         // Whoever asked has gone; to anything else there is no answer left but to break off.
         if (!isGone(error)) throw error;
+      } finally {
+        clearTimeout(patience);
       }
     },
 });
@@ -72,20 +81,22 @@ async function* inOrder(
 }
 
 /**
- * The socket tells who takes nothing from who takes a long line slowly; it is asked while a line is given out, for the
- * database's time is not the reader's.
+ * A long line is taken in pieces, so that who takes it slowly is told from who takes nothing. Patience is for what is
+ * given out: the database's time is not the reader's.
  */
-async function* writeLines(
+async function* writePieces(
   lines: AsyncIterable<ResultLine>,
-  setPatience: (ms: number) => void,
-  patienceMs: number,
-): AsyncGenerator<string> {
+  setPatience: (waits: boolean) => void,
+): AsyncGenerator<Buffer> {
   for await (const line of lines) {
-    setPatience(patienceMs);
-    yield `${JSON.stringify(line)}\n`;
-    setPatience(0);
+    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      setPatience(true);
+      yield bytes.subarray(at, at + PIECE_BYTES);
+    }
+    setPatience(false);
   }
-  setPatience(patienceMs);
+  setPatience(true);
 }
 
 function toRefusedLine({ line, errors }: RefusedLine): ResultLine {
@@ -105,5 +116,6 @@ function toResultLine({ line, jobId, recordingId, metadata, status, result, erro
 }
 
 function isGone(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ERR_STREAM_PREMATURE_CLOSE";
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ABORT_ERR";
 }

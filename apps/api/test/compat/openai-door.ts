@@ -1,13 +1,7 @@
+import { afterAll, beforeAll } from "@jest/globals";
 import { makeWav } from "@scribe/testing";
 import { segment } from "../drive-jobs.ts";
 import { startTestApi, type TestApi } from "../start-test-api.ts";
-
-/** An API whose OpenAI door waits no longer than a test does. */
-export const startOpenAiApi = () =>
-  startTestApi(
-    { COMPAT_MODEL_ALIASES: "my-whisper=whisper-nano.en" },
-    { foreignHeadersMs: 2_000, foreignFillerMs: 50, slowReaderMs: 500 },
-  );
 
 export type Fields = [name: string, value: string][];
 
@@ -21,23 +15,36 @@ export function form(fields: Fields, file: Uint8Array | null = makeWav({ seconds
   return data;
 }
 
-export const post = (
-  api: TestApi,
-  fields: Fields,
-  more: { file?: Uint8Array | null; headers?: Record<string, string>; path?: string } = {},
-) =>
-  api.call(more.path ?? "/v1/audio/transcriptions", {
-    method: "POST",
-    body: form(fields, more.file),
-    ...(more.headers ? { headers: more.headers, key: null } : {}),
-  });
+type Post = { file?: Uint8Array | null; headers?: Record<string, string>; path?: string };
 
-export async function nextJob(api: TestApi): Promise<string> {
-  for (;;) {
-    const { rows } = await api.db.pool.query("SELECT id FROM jobs WHERE status = 'pending' ORDER BY id LIMIT 1");
-    if (rows.length > 0) return rows[0].id;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+/** An API whose OpenAI door waits no longer than a test does, from the suite's start to its end. */
+export function useOpenAiDoor() {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startTestApi(
+      { COMPAT_MODEL_ALIASES: "my-whisper=whisper-nano.en" },
+      { foreignHeadersMs: 2_000, foreignFillerMs: 50, slowReaderMs: 500 },
+    );
+  }, 60_000);
+  afterAll(() => api.stop());
+  return {
+    get api() {
+      return api;
+    },
+    post: (fields: Fields, more: Post = {}) =>
+      api.call(more.path ?? "/v1/audio/transcriptions", {
+        method: "POST",
+        body: form(fields, more.file),
+        ...(more.headers ? { headers: more.headers, key: null } : {}),
+      }),
+    async nextJob(): Promise<string> {
+      for (;;) {
+        const { rows } = await api.db.pool.query("SELECT id FROM jobs WHERE status = 'pending' ORDER BY id LIMIT 1");
+        if (rows.length > 0) return rows[0].id;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+  };
 }
 
 const WORDS = [

@@ -1,37 +1,32 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { tenantJobs } from "@scribe/database";
 import { makeWav, waitFor } from "@scribe/testing";
 import { claim, complete, finish, segment, writeSegments } from "../drive-jobs.ts";
-import type { TestApi } from "../start-test-api.ts";
-import { form, nextJob as nextJobOf, post as postTo, SEGMENTS, startOpenAiApi } from "./openai-door.ts";
+import { form, SEGMENTS, useOpenAiDoor } from "./openai-door.ts";
 
-let api: TestApi;
-beforeAll(async () => {
-  api = await startOpenAiApi();
-}, 60_000);
-afterAll(() => api.stop());
-
-const post = (...call: Parameters<typeof postTo> extends [TestApi, ...infer Rest] ? Rest : never) =>
-  postTo(api, ...call);
-const nextJob = () => nextJobOf(api);
+const door = useOpenAiDoor();
+const { post, nextJob } = door;
 
 test("whoever takes nothing of the answer is cut off", async () => {
-  const { hostname, port } = new URL(api.url);
+  const { hostname, port } = new URL(door.api.url);
   const body = JSON.stringify({ url: "https://example.com/long.wav" });
   const socket = connect(Number(port), hostname).on("error", () => undefined);
   socket.pause();
-  const head = ["POST /deepgram/v1/listen HTTP/1.1", "Host: x", `Authorization: Token ${api.key}`];
+  const head = ["POST /deepgram/v1/listen HTTP/1.1", "Host: x", `Authorization: Token ${door.api.key}`];
   socket.write([...head, "Content-Type: application/json", `Content-Length: ${body.length}`, "", body].join("\r\n"));
   const text = "x".repeat(200_000);
   await finish(
-    api.db,
+    door.api.db,
     await nextJob(),
     Array.from({ length: 60 }, (_, at) => segment(at, text)),
   );
   // The request is written down when it is over, for whoever asked has taken nothing of the answer.
-  await waitFor(() => api.log().includes("/deepgram/v1/listen"), { what: "the end of the request", timeoutMs: 20_000 });
+  await waitFor(() => door.api.log().includes("/deepgram/v1/listen"), {
+    what: "the end of the request",
+    timeoutMs: 20_000,
+  });
   let bytes = 0;
   socket.on("data", (chunk) => {
     bytes += chunk.length;
@@ -47,11 +42,11 @@ test("whoever takes nothing of the answer is cut off", async () => {
 describe("while it takes long", () => {
   test("fillers keep a JSON answer alive, and do not break it", async () => {
     const pending = post([]);
-    const job = await claim(api.db, await nextJob());
-    await api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
+    const job = await claim(door.api.db, await nextJob());
+    await door.api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
     const response = await pending;
     await new Promise((resolve) => setTimeout(resolve, 200));
-    await complete(api.db, job, "Late.");
+    await complete(door.api.db, job, "Late.");
     const text = await response.text();
     expect(text).toMatch(/^ {2,}\{/);
     expect(JSON.parse(text)).toMatchObject({ text: "Late." });
@@ -59,8 +54,8 @@ describe("while it takes long", () => {
 
   test("a failure before something was transcribed keeps its status, even of decoded audio", async () => {
     const pending = post([]);
-    const job = await claim(api.db, await nextJob());
-    expect((await tenantJobs(api.db, job.tenantId).get(job.id))?.phase).toBe("transcribing");
+    const job = await claim(door.api.db, await nextJob());
+    expect((await tenantJobs(door.api.db, job.tenantId).get(job.id))?.phase).toBe("transcribing");
     // Longer than whoever waits looks away.
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     await fail(job, "unsupported_audio");
@@ -72,8 +67,8 @@ describe("while it takes long", () => {
 
   test("a late failure cuts the connection", async () => {
     const pending = post([]);
-    const job = await claim(api.db, await nextJob());
-    await api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
+    const job = await claim(door.api.db, await nextJob());
+    await door.api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
     const response = await pending;
     expect(response.status).toBe(200);
     await fail(job, "internal");
@@ -85,25 +80,25 @@ describe("while it takes long", () => {
     const [one, two] = [post([], { file }), nextJob().then((id) => [id, post([], { file })] as const)];
     const [id, second] = await two;
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const { rows } = await api.db.pool.query("SELECT count(*)::int AS n FROM jobs WHERE status = 'pending'");
+    const { rows } = await door.api.db.pool.query("SELECT count(*)::int AS n FROM jobs WHERE status = 'pending'");
     expect(rows[0].n).toBe(1);
-    await finish(api.db, id, SEGMENTS);
+    await finish(door.api.db, id, SEGMENTS);
     expect(await (await one).text()).toBe(await (await second).text());
   });
 
   test("a client that goes away leaves its job alone", async () => {
     const stop = new AbortController();
-    const pending = fetch(`${api.url}/v1/audio/transcriptions`, {
+    const pending = fetch(`${door.api.url}/v1/audio/transcriptions`, {
       method: "POST",
       body: form([]),
-      headers: { Authorization: `Bearer ${api.key}` },
+      headers: { Authorization: `Bearer ${door.api.key}` },
       signal: stop.signal,
     });
     const id = await nextJob();
     stop.abort();
     await expect(pending).rejects.toThrow();
-    await finish(api.db, id, SEGMENTS);
-    const { rows } = await api.db.pool.query("SELECT status FROM jobs WHERE id = $1", [id]);
+    await finish(door.api.db, id, SEGMENTS);
+    const { rows } = await door.api.db.pool.query("SELECT status FROM jobs WHERE id = $1", [id]);
     expect(rows[0].status).toBe("completed");
   });
 });
@@ -111,13 +106,13 @@ describe("while it takes long", () => {
 describe("streams", () => {
   test("deltas as segments come, then all of it", async () => {
     const pending = post([["stream", "true"]]);
-    const job = await claim(api.db, await nextJob());
-    await writeSegments(api.db, job, [SEGMENTS[0]!]);
-    await api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
+    const job = await claim(door.api.db, await nextJob());
+    await writeSegments(door.api.db, job, [SEGMENTS[0]!]);
+    await door.api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
     const response = await pending;
     expect(response.headers.get("content-type")).toContain("text/event-stream");
-    await writeSegments(api.db, job, [SEGMENTS[1]!]);
-    await complete(api.db, job, "Good morning. Bye.");
+    await writeSegments(door.api.db, job, [SEGMENTS[1]!]);
+    await complete(door.api.db, job, "Good morning. Bye.");
     const events = readData(await response.text());
     expect(events).toEqual([
       { type: "transcript.text.delta", delta: "Good morning." },
@@ -128,8 +123,8 @@ describe("streams", () => {
 
   test("a late failure is an event", async () => {
     const pending = post([["stream", "true"]]);
-    const job = await claim(api.db, await nextJob());
-    await api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
+    const job = await claim(door.api.db, await nextJob());
+    await door.api.db.pool.query("UPDATE jobs SET progress = 50 WHERE id = $1", [job.id]);
     const response = await pending;
     await fail(job, "internal");
     const text = await response.text();
@@ -145,13 +140,13 @@ const readData = (text: string): unknown[] =>
 
 async function fail(job: { id: string; tenantId: string }, code: string): Promise<void> {
   const error = { code, message: "It failed.", retryable: false };
-  await api.db.pool.query(
+  await door.api.db.pool.query(
     `UPDATE jobs SET status = 'failed', lease_until = NULL, completed_at = now(), error = $2 WHERE id = $1`,
     [job.id, JSON.stringify(error)],
   );
-  await api.db.pool.query(
+  await door.api.db.pool.query(
     `INSERT INTO job_events (job_id, ordinal, type, data) SELECT id, next_ordinal, 'done', '{}' FROM jobs WHERE id = $1`,
     [job.id],
   );
-  expect((await tenantJobs(api.db, job.tenantId).get(job.id))?.status).toBe("failed");
+  expect((await tenantJobs(door.api.db, job.tenantId).get(job.id))?.status).toBe("failed");
 }

@@ -1,21 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { finish } from "../drive-jobs.ts";
-import type { TestApi } from "../start-test-api.ts";
-import { type Fields, nextJob as nextJobOf, post as postTo, SEGMENTS, startOpenAiApi } from "./openai-door.ts";
+import { type Fields, SEGMENTS, useOpenAiDoor } from "./openai-door.ts";
 
-let api: TestApi;
-beforeAll(async () => {
-  api = await startOpenAiApi();
-}, 60_000);
-afterAll(() => api.stop());
-
-const post = (...call: Parameters<typeof postTo> extends [TestApi, ...infer Rest] ? Rest : never) =>
-  postTo(api, ...call);
-const nextJob = () => nextJobOf(api);
+const door = useOpenAiDoor();
+const { post, nextJob } = door;
 
 async function answer(fields: Fields, path?: string): Promise<Response> {
   const pending = post(fields, path ? { path } : {});
-  await finish(api.db, await nextJob(), SEGMENTS);
+  await finish(door.api.db, await nextJob(), SEGMENTS);
   return await pending;
 }
 
@@ -76,9 +68,9 @@ describe("the answer's forms", () => {
       ["known_speaker_names[]", "Bob"],
     ]);
     const id = await nextJob();
-    const { rows } = await api.db.pool.query("SELECT options FROM jobs WHERE id = $1", [id]);
+    const { rows } = await door.api.db.pool.query("SELECT options FROM jobs WHERE id = $1", [id]);
     expect(rows[0].options).toMatchObject({ diarize: true, num_speakers: 2 });
-    await finish(api.db, id, SEGMENTS);
+    await finish(door.api.db, id, SEGMENTS);
     const body = await (await pending).json();
     expect(body).toMatchObject({
       task: "transcribe",
@@ -92,9 +84,9 @@ describe("the answer's forms", () => {
   test("a translation is a job that translates", async () => {
     const pending = post([["model", "whisper-1"]], { path: "/v1/audio/translations" });
     const id = await nextJob();
-    const { rows } = await api.db.pool.query("SELECT options FROM jobs WHERE id = $1", [id]);
+    const { rows } = await door.api.db.pool.query("SELECT options FROM jobs WHERE id = $1", [id]);
     expect(rows[0].options).toMatchObject({ task: "translate" });
-    await finish(api.db, id, SEGMENTS);
+    await finish(door.api.db, id, SEGMENTS);
     expect((await pending).status).toBe(200);
   });
 
@@ -133,7 +125,7 @@ describe("refused in this API's own words", () => {
   test("a file that is no audio", async () => {
     const response = await post([], { file: Buffer.from("only text, nothing to hear") });
     expect(await refusal(response)).toMatchObject({ status: 400, param: "file" });
-    expect(await api.storedFiles()).not.toContainEqual(expect.stringContaining("only text"));
+    expect(await door.api.storedFiles()).not.toContainEqual(expect.stringContaining("only text"));
   });
 
   test("a wrong key, in every form it may come", async () => {
@@ -151,21 +143,24 @@ describe("refused in this API's own words", () => {
   });
 
   test("a path that is none", async () => {
-    expect(await refusal(await api.call("/v1/audio/speech", { method: "POST" }))).toMatchObject({ status: 404 });
+    expect(await refusal(await door.api.call("/v1/audio/speech", { method: "POST" }))).toMatchObject({ status: 404 });
   });
 });
 
 describe("keys and models", () => {
   test.each([["Token"], ["Bearer"], [""]])("a key as `%s K`", async (scheme) => {
-    const headers = { Authorization: `${scheme} ${api.key}`.trim() };
-    expect((await api.call("/v1/models", { headers, key: null })).status).toBe(200);
+    const headers = { Authorization: `${scheme} ${door.api.key}`.trim() };
+    expect((await door.api.call("/v1/models", { headers, key: null })).status).toBe(200);
   });
 
   test("lists our models, aliases and the usual names", async () => {
-    const { data } = (await (await api.call("/v1/models")).json()) as { data: { id: string }[] };
+    const { data } = (await (await door.api.call("/v1/models")).json()) as { data: { id: string }[] };
     const ids = data.map(({ id }) => id);
     expect(ids).toEqual(expect.arrayContaining(["whisper-nano.en", "my-whisper", "whisper-1"]));
-    expect(await (await api.call("/v1/models/whisper-1")).json()).toMatchObject({ id: "whisper-1", object: "model" });
-    expect((await api.call("/v1/models/none-such")).status).toBe(404);
+    expect(await (await door.api.call("/v1/models/whisper-1")).json()).toMatchObject({
+      id: "whisper-1",
+      object: "model",
+    });
+    expect((await door.api.call("/v1/models/none-such")).status).toBe(404);
   });
 });

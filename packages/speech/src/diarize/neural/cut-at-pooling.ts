@@ -117,4 +117,7 @@ function part(
 }
 
 /** A tensor of floats of unknown shape. */
-const valueInfo = (name: string): proto.onnx.IValueInfoProto => ({ name, type: { tensorType: { elemType: 1 } } });
+export const valueInfo = (name: string): proto.onnx.IValueInfoProto => ({
+  name,
+  type: { tensorType: { elemType: 1 } },
+});

@@ -1,7 +1,7 @@
 import proto from "onnx-proto";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { freeMemory } from "../../../sessions/free-memory.ts";
-import { TRUNK_OUTPUT } from "../cut-at-pooling.ts";
+import { TRUNK_OUTPUT, valueInfo } from "../cut-at-pooling.ts";
 import { type Convolution, rewriteInRows, TAPS } from "./rewrite-in-rows.ts";
 
 const { onnx } = proto;
@@ -46,7 +46,7 @@ async function rewriteTrunk(trunk: Uint8Array, bins: number, options: InferenceS
   const candidates = findCandidates(model);
   if (candidates.size === 0) return undefined;
   const names = [...new Set([...candidates.values()].map(({ input }) => input))];
-  const output = [TRUNK_OUTPUT, ...names].map((name) => ({ name, type: { tensorType: { elemType: FLOAT } } }));
+  const output = [TRUNK_OUTPUT, ...names].map(valueInfo);
   const shown = onnx.ModelProto.encode({ ...model, graph: { ...model.graph, output } }).finish();
   const given = await InferenceSession.create(shown, options);
   freeMemory(shown);

@@ -15,6 +15,8 @@ const TILE = MATRICES.outputs.length;
 const PRODUCTS = MATRICES.inputs.length;
 /** Each row of a tile has the value at this point as it is: where a bias is added. */
 const POINT_OF_BIAS = POINTS.indexOf(1);
+/** Rows before channels, and back. */
+const ROWS_FIRST = [{ name: "perm", ints: [0, 2, 1, 3], type: INTS }];
 
 /** A 3 × 3 convolution with a border of zeros: `weights [to, from, 3, 3]`, which are used up, and `bias [to]`. */
 export type Convolution = {
@@ -100,7 +102,7 @@ class RowsGraph {
       const lying = this.#lying.get(name);
       if (!lying || lying.alsoAsImage) continue;
       const image = this.#reshape(inRows(name), [1, lying.rows, lying.channels, -1], `${name} by rows`);
-      this.#add("Transpose", [image], name, [{ name: "perm", ints: [0, 2, 1, 3], type: INTS }]);
+      this.#add("Transpose", [image], name, ROWS_FIRST);
       lying.alsoAsImage = true;
     }
     this.#nodes.push(node);
@@ -118,9 +120,7 @@ class RowsGraph {
 
   #inRows(name: string, rows: number): string {
     if (this.#lying.has(name)) return inRows(name);
-    const byRows = this.#add("Transpose", [name], `${name} by rows`, [
-      { name: "perm", ints: [0, 2, 1, 3], type: INTS },
-    ]);
+    const byRows = this.#add("Transpose", [name], `${name} by rows`, ROWS_FIRST);
     // Channels are asked for only where there is no image of it.
     this.#lying.set(name, { rows, channels: Number.NaN, alsoAsImage: true });
     return this.#reshape(byRows, [rows, -1], inRows(name));
