@@ -59,6 +59,13 @@ describe("what was said before", () => {
     });
   });
 
+  test("is left out where the text with it says less than the other's first round", async () => {
+    const round = `${SENTENCE} ${"and so on ".repeat(30)}`.trim();
+    const heard = await decode({ text: "" }, { text: round, looped: true });
+    expect(heard.previous).toBe("");
+    expect(heard.text).toMatch(new RegExp(`^${SENTENCE}`));
+  });
+
   test("leaves a caller's own prompt where it is", async () => {
     const heard = await decode({ text: SENTENCE }, { text: SENTENCE }, { prompt: "names" }, "");
     expect(heard).toEqual({ text: SENTENCE, previous: "names", asked: ["names"] });

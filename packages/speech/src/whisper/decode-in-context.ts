@@ -1,6 +1,7 @@
 import { decodeWindow, type Hearing, type WindowContext } from "./decode-attempt.ts";
 import type { DecodedWindow } from "./decode-window.ts";
 import { needsFallback, repeatsItself } from "./decode-with-fallback.ts";
+import { findLoop } from "./guards.ts";
 import type { EncodedWindow } from "./window-decoder.ts";
 
 /** By so much a text must be more probable without what was said before (mean log probability) to stand in its place. */
@@ -47,10 +48,13 @@ export async function decodeInContext(
 }
 
 function doesHarm({ plan, model }: Hearing, within: DecodedWindow, without: DecodedWindow): boolean {
+  // What goes round says no more than its first round; less than that is left out by any text.
+  const length = ({ tokens }: DecodedWindow) =>
+    tokens.slice(0, findLoop(tokens)).filter((token) => token < model.special.endOfText).length;
+  if (length(within) < LEAST_SHARE * length(without)) return true;
   const repeats = repeatsItself(within, plan.thresholds);
   if (repeats !== repeatsItself(without, plan.thresholds)) return repeats;
-  const length = ({ tokens }: DecodedWindow) => tokens.filter((token) => token < model.special.endOfText).length;
-  return length(within) < LEAST_SHARE * length(without) || without.avgLogprob > within.avgLogprob + MARGIN;
+  return without.avgLogprob > within.avgLogprob + MARGIN;
 }
 
 /** The context of the next window: that of this one and its own text, as much as fits; nothing where that is too free. */
