@@ -16,20 +16,22 @@ export function crossShape(config: ModelConfig): CrossShape {
 
 type Part = { type: ElementType; dims: (shape: CrossShape) => number[] };
 
-/** What is held of a layer's keys and values, by kind; keys in bytes lie as a product of a query with them wants. */
+/** What is held of a layer's keys and values, by kind; keys in bytes lie as a product of a query with them wants, in tiles. */
 const PARTS: Record<CrossForm, Record<string, Part>> = {
   fp32: {
     cross_key: { type: "float32", dims: ({ heads, positions, headSize }) => [heads, positions, headSize] },
     cross_value: { type: "float32", dims: ({ heads, positions, headSize }) => [heads, positions, headSize] },
   },
   bytes: {
-    cross_key: { type: "int8", dims: ({ heads, positions, headSize }) => [heads, headSize, positions] },
+    cross_key: { type: "int8", dims: (shape) => [shape.heads, ...tilesOf(shape)] },
     cross_key_scale: { type: "float32", dims: ({ heads, positions }) => [heads, 1, positions] },
     cross_value: { type: "int8", dims: ({ heads, positions, headSize }) => [heads, positions, headSize] },
     cross_value_scale: { type: "float32", dims: ({ heads, headSize }) => [heads, 1, headSize] },
   },
 };
 
+/** Positions of a tile of keys: the most that measured well. */
+const MOST_IN_TILE = 128;
 /** Steps of a byte on one side of zero, and what raises a signed one to an unsigned one. */
 const STEPS = 127;
 const MIDDLE = 128;
@@ -40,6 +42,16 @@ const GOLDEN = (Math.sqrt(5) - 1) / 2;
 /** Nothing is divided by zero. */
 const LEAST = 1e-10;
 const KEEP = { attributes: { keepdims: { int: 1 } } };
+
+/**
+ * How the keys of a head lie: in tiles of so many positions, one behind the other. A product with all of them at once reads
+ * `headSize` places at a time that lie `positions` apart, which takes twice as long.
+ */
+function tilesOf({ positions, headSize }: CrossShape): [tiles: number, headSize: number, tile: number] {
+  let tile = Math.min(MOST_IN_TILE, positions);
+  while (positions % tile !== 0) tile--;
+  return [positions / tile, headSize, tile];
+}
 
 /** Declares the inputs of a graph that looks at the audio in `layers` layers. */
 export function takeCross(g: GraphBuilder, form: CrossForm, shape: CrossShape, layers: number, rows: Dimension) {
@@ -57,13 +69,14 @@ export function giveCross(
   shape: CrossShape,
   { layer, key, value, rows }: { layer: number; key: string; value: string; rows: Dimension },
 ) {
-  const made = form === "fp32" ? { cross_key: key, cross_value: value } : toBytes(g, key, value);
+  const made = form === "fp32" ? { cross_key: key, cross_value: value } : toBytes(g, shape, key, value);
   for (const [kind, { type, dims }] of Object.entries(PARTS[form])) {
     g.output(`${kind}.${layer}`, made[kind as keyof typeof made] ?? "", type, [rows, ...dims(shape)]);
   }
 }
 
-function toBytes(g: GraphBuilder, key: string, value: string) {
+function toBytes(g: GraphBuilder, shape: CrossShape, key: string, value: string) {
+  const [tiles, headSize, tile] = tilesOf(shape);
   const scaleOver = (x: string, axis: number) => {
     const largest = g.op("ReduceMax", [g.op("Abs", [x]), g.ids(axis)], KEEP);
     return g.op("Mul", [g.op("Max", [largest, g.float(LEAST)]), g.float(1 / STEPS)]);
@@ -75,7 +88,11 @@ function toBytes(g: GraphBuilder, key: string, value: string) {
   const keyScale = scaleOver(key, 3);
   const valueScale = scaleOver(value, 2);
   return {
-    cross_key: turn(quantize(key, keyScale)),
+    cross_key: g.op(
+      "Transpose",
+      [g.op("Reshape", [quantize(key, keyScale), g.ids(0, shape.heads, tiles, tile, headSize)])],
+      { attributes: { perm: [0, 1, 2, 4, 3] } },
+    ),
     cross_key_scale: turn(keyScale),
     cross_value: quantize(value, valueScale),
     cross_value_scale: valueScale,
@@ -95,7 +112,9 @@ export function lookAcross(g: GraphBuilder, form: CrossForm, shape: CrossShape, 
   // What is positive is rounded by cutting.
   const asked = cast(g.op("Add", [steps, g.float(MIDDLE + 0.5)]), "uint8");
   const middle = g.constant("uint8", [MIDDLE], []);
-  const dots = cast(g.op("MatMulInteger", [asked, `cross_key.${i}`, middle]), "float32");
+  const byTile = g.op("MatMulInteger", [g.op("Unsqueeze", [asked, g.ids(2)]), `cross_key.${i}`, middle]);
+  const inOrder = g.op("Transpose", [byTile], { attributes: { perm: [0, 1, 3, 2, 4] } });
+  const dots = cast(g.op("Reshape", [inOrder, g.ids(0, 0, 0, shape.positions)]), "float32");
   const step = g.op("Mul", [largest, g.float(1 / (STEPS * Math.sqrt(headSize)))]);
   const shares = g.op("Softmax", [g.op("Mul", [dots, g.op("Mul", [`cross_key_scale.${i}`, step])])]);
 
@@ -116,9 +135,18 @@ export function attend(g: GraphBuilder, { heads }: CrossShape, query: string, he
 }
 
 /** Layer `i`'s key or value as fp32 `[rows, heads, positions, headSize]`. */
-export function crossInFloats(g: GraphBuilder, form: CrossForm, kind: "cross_key" | "cross_value", i: number): string {
+export function crossInFloats(
+  g: GraphBuilder,
+  form: CrossForm,
+  shape: CrossShape,
+  kind: "cross_key" | "cross_value",
+  i: number,
+): string {
   if (form === "fp32") return `${kind}.${i}`;
   const floats = g.op("Cast", [`${kind}.${i}`], { attributes: { to: { int: TYPES.float32 } } });
-  const scaled = g.op("Mul", [floats, `${kind}_scale.${i}`]);
-  return kind === "cross_value" ? scaled : g.op("Transpose", [scaled], { attributes: { perm: [0, 1, 3, 2] } });
+  if (kind === "cross_value") return g.op("Mul", [floats, `${kind}_scale.${i}`]);
+  const turned = g.op("Transpose", [floats], { attributes: { perm: [0, 1, 2, 4, 3] } });
+  const byPosition = g.op("Reshape", [turned, g.ids(0, shape.heads, shape.positions, shape.headSize)]);
+  const scale = g.op("Transpose", [`${kind}_scale.${i}`], { attributes: { perm: [0, 1, 3, 2] } });
+  return g.op("Mul", [byPosition, scale]);
 }
