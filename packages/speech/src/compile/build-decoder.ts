@@ -1,10 +1,10 @@
-import type { Vocabulary } from "./build-token-choice.ts";
-import { chooseToken } from "./build-token-choice.ts";
+import { chooseToken, type Vocabulary } from "./build-token-choice.ts";
 import { type CrossForm, crossShape, lookAcross, takeCross } from "./cross-attention.ts";
 import { decoderLayers, embed } from "./decoder-layers.ts";
 import { type GraphBuilder, MICROSOFT, TYPES } from "./graph-builder.ts";
 import type { NetworkWeights } from "./network-weights.ts";
 import { type Arithmetic, Projections } from "./projection.ts";
+import { sayNext } from "./say-next.ts";
 
 export type DecoderOptions = { arithmetic: Arithmetic; vocabulary: Vocabulary; cross: CrossForm };
 
@@ -122,19 +122,8 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
   const rowStarts = g.op("Mul", [g.op("Range", [int32(0), toInt32(scalar(rows)), int32(1)]), toInt32(length)]);
   const flat = g.op("Reshape", [normed, g.ids(-1, width)]);
   const wanted = g.op("Gather", [flat, g.op("Add", [g.op("Unsqueeze", [rowStarts, g.ids(1)]), at])]);
-  const [text, rest] = toLogits.map((part) => multiply.apply(wanted, part));
-  const logits = logitsIfWanted(g, text, rest);
-  const choose = (part: string, suppress: string) => {
-    const after = g.op("Gather", [part, g.constant("int64", [-1], [])], { attributes: { axis: { int: 1 } } });
-    return g.op("Add", [after, suppress]);
-  };
-  const chosen = chooseToken(
-    g,
-    vocabulary,
-    { text: choose(text, "suppress_text"), rest: choose(rest, "suppress_rest") },
-    timed,
-    { last, lastButOne, latestTimestamp: latest },
-  );
+  const { text, rest, logits } = sayNext(g, weights, multiply, { wanted, toLogits, vocabulary, arithmetic });
+  const chosen = chooseToken(g, vocabulary, { text, rest }, timed, { last, lastButOne, latestTimestamp: latest });
   const end = int32(vocabulary.endOfText);
   const token = g.op("Where", [done, end, chosen.token]);
   const nowDone = g.op("Or", [done, g.op("Equal", [token, end])]);
@@ -160,16 +149,3 @@ function buildRound(outer: GraphBuilder, weights: NetworkWeights, options: Decod
 }
 
 const axis0 = { attributes: { axis: { int: 0 } } };
-
-/** All logits as one where the caller asked for them, nothing otherwise: they are large. */
-function logitsIfWanted(g: GraphBuilder, text: string, rest: string): string {
-  const yes = g.subgraph("wanted");
-  yes.output("wanted/logits", yes.op("Concat", [text, rest], { attributes: { axis: { int: -1 } } }), "float32", [
-    "rows",
-    "places",
-    "size",
-  ]);
-  const no = g.subgraph("unwanted");
-  no.output("unwanted/none", no.constant("float32", [], [0, 0, 0]), "float32", ["none", "none", "none"]);
-  return g.op("If", ["wants_logits"], { attributes: { then_branch: yes, else_branch: no } });
-}

@@ -18,38 +18,62 @@ export type RowHistory = {
   latestTimestamp: string;
 };
 
+/** What the rules ask of text logits `[rows, endOfText]`: the largest, its id (int32), log Σ exp; `[rows, 1]` each. */
+export type TextFigures = { top: string; id: string; logSum: string };
+
 export type Choice = { token: string; logProbability: string; history: RowHistory };
 
 /** Stands for −∞: differences of two of it stay numbers. */
 export const NEVER = -1e30;
 
+/** Over the last axis, which stays with length 1. */
+export function reductions(g: GraphBuilder) {
+  const keep = { attributes: { keepdims: { int: 1 } } };
+  const sumOfExp = (x: string, top: string) =>
+    g.op("ReduceSum", [g.op("Exp", [g.op("Sub", [x, top])]), g.ids(-1)], keep);
+  return {
+    maximum: (x: string) => g.op("ReduceMax", [x, g.ids(-1)], keep),
+    minimum: (x: string) => g.op("ReduceMin", [x, g.ids(-1)], keep),
+    /** Σ exp(x − top). */
+    sumOfExp,
+    /** log Σ exp, given the maximum; faster than `ReduceLogSumExp`. */
+    logSum: (x: string, top: string) => g.op("Add", [g.op("Log", [sumOfExp(x, top)]), top]),
+  };
+}
+
+/** The figures of text logits of which all are known. */
+export function textFigures(
+  g: GraphBuilder,
+  text: string,
+  { endOfText }: Vocabulary,
+  gates: Gates = onnxGates(g),
+): TextFigures {
+  const { maximum, logSum } = reductions(g);
+  const top = maximum(text);
+  return { top, id: gates.placeOf(text, top, endOfText), logSum: logSum(text, top) };
+}
+
 /**
  * The most probable token of each row after the rules of Whisper's reference decoder, all but those of a window's first
- * token, inside the graph. Logits come in two parts, `text` `[rows, endOfText]` and `rest` `[rows, size - endOfText]`,
+ * token, inside the graph. Logits come in two parts, figures of `text` and `rest` `[rows, size - endOfText]`,
  * both with the suppressed tokens at −∞ already. `timed` bool `[rows, 1]`: whether the timestamp rules hold for a row.
  *
- * The large part is only reduced, to its maximum and the sum of its exponentials: what the rules do to text, they do to
+ * Of the large part only its maximum and the sum of its exponentials are asked: what the rules do to text, they do to
  * all of it. `gates` are what a provider computes the rules with.
  */
 export function chooseToken(
   g: GraphBuilder,
   vocabulary: Vocabulary,
-  logits: { text: string; rest: string },
+  logits: { text: TextFigures; rest: string },
   timed: string,
   history: RowHistory,
   gates: Gates = onnxGates(g),
 ): Choice {
   const { size, endOfText, noTimestamps, firstTimestamp, timestampCount } = vocabulary;
   const never = g.float(NEVER);
-  const keep = { attributes: { keepdims: { int: 1 } } };
   const last = (name: string) => g.op("Unsqueeze", [name, g.ids(-1)]);
   const int32 = (value: number) => g.constant("int32", [value], []);
-  const maximum = (x: string) => g.op("ReduceMax", [x, g.ids(-1)], keep);
-  /** log Σ exp over the last axis, given its maximum; faster than `ReduceLogSumExp`. */
-  const logSum = (x: string, top: string) => {
-    const sum = g.op("ReduceSum", [g.op("Exp", [g.op("Sub", [x, top])]), g.ids(-1)], keep);
-    return g.op("Add", [g.op("Log", [sum]), top]);
-  };
+  const { maximum, logSum } = reductions(g);
 
   const first = int32(firstTimestamp);
   const [lastToken, beforeThat, latest] = [history.last, history.lastButOne, history.latestTimestamp].map(last);
@@ -74,9 +98,7 @@ export function chooseToken(
   const forbidden = gates.or(tooLow, gates.and(g.constant("bool", outside), timed));
   const rest = g.op("Where", [forbidden, never, logits.rest]);
 
-  const textTop = maximum(logits.text);
-  const textId = gates.placeOf(logits.text, textTop, endOfText);
-  const textSum = logSum(logits.text, textTop);
+  const { top: textTop, id: textId, logSum: textSum } = logits.text;
 
   // A timestamp is forced where all of them together outweigh the best of anything else.
   const split = g.ops("Split", [rest, g.ids(firstTimestamp - endOfText, size - firstTimestamp)], 2, {

@@ -1,5 +1,5 @@
 import { encode } from "./build-encoder.ts";
-import { chooseToken } from "./build-token-choice.ts";
+import { chooseToken, textFigures } from "./build-token-choice.ts";
 import { arithmeticGates } from "./gates.ts";
 import { type GraphBuilder, TYPES } from "./graph-builder.ts";
 import type { NetworkWeights } from "./network-weights.ts";
@@ -61,16 +61,17 @@ export function buildWhole(g: GraphBuilder, weights: NetworkWeights, options: Wh
   // The first token has rules of its own, all of which are told by what is added to its logits.
   const same = (value: number) => g.op("Add", [g.op("Mul", [past, int32(g, 0)]), int32(g, value)]);
   const start = { last: same(0), lastButOne: same(vocabulary.firstTimestamp), latestTimestamp: same(0) };
+  const gates = arithmeticGates(g);
   const logits = {
-    text: g.op("Add", [at(prompt.text, 1), first.text]),
+    text: textFigures(g, g.op("Add", [at(prompt.text, 1), first.text]), vocabulary, gates),
     rest: g.op("Add", [at(prompt.rest, 1), first.rest]),
   };
-  const begun = chooseToken(g, vocabulary, logits, g.constant("bool", [0], [1, 1]), start, arithmeticGates(g));
+  const begun = chooseToken(g, vocabulary, logits, g.constant("bool", [0], [1, 1]), start, gates);
   const ended = g.op("Equal", [begun.token, int32(g, vocabulary.endOfText)]);
   const left = g.op("Sub", [limits, int32(g, 1)]);
   const state: RowState = {
     ...{ past, last: begun.token, lastButOne: start.lastButOne, latestTimestamp: begun.history.latestTimestamp },
-    done: arithmeticGates(g).or(ended, g.op("Less", [left, int32(g, 1)])),
+    done: gates.or(ended, g.op("Less", [left, int32(g, 1)])),
   };
 
   const carried = [state.past, state.last, state.lastButOne, state.latestTimestamp, state.done, left];

@@ -14,15 +14,19 @@ export type DecoderLayersOptions = {
   look: (query: string, layer: number) => string;
 };
 
-/** All layers of the decoder: the hidden states `[rows, new, width]` that meet `toLogits`, the matrices of text and rest. */
+/** What the hidden states meet at last: the matrices of text and rest, and whether they are the token embedding. */
+export type ToLogits = { text: Linear; rest: Linear; tied: boolean };
+
+/** All layers of the decoder: the hidden states `[rows, new, width]` that meet `toLogits`. */
 export function decoderLayers(
   g: GraphBuilder,
   weights: NetworkWeights,
   multiply: Projections,
   { stream: first, cut, attend, look }: DecoderLayersOptions,
-): { normed: string; toLogits: Linear[] } {
+): { normed: string; toLogits: ToLogits } {
   const { decoder_layers: count } = weights.config;
-  const toLogits = weights.logits(cut);
+  const { norm: lastNorm, linears, tied } = weights.logits(cut);
+  const [text, rest] = linears;
   let stream = first;
   let layer = weights.decoderLayer(0);
   let normed = normalize(g, stream, layer.selfNorm);
@@ -36,10 +40,10 @@ export function decoderLayers(
     ({ normed, stream } = addAndNormalize(g, multiply.multiply(looked, layer.crossOut), stream, layer.finalNorm));
     const fed = feedForward(g, multiply, normed, layer.up, layer.down);
     if (i + 1 < count) layer = weights.decoderLayer(i + 1);
-    const next = i + 1 < count ? layer.selfNorm : toLogits.norm;
+    const next = i + 1 < count ? layer.selfNorm : lastNorm;
     ({ normed, stream } = addAndNormalize(g, fed, stream, next));
   }
-  return { normed, toLogits: toLogits.linears };
+  return { normed, toLogits: { text, rest, tied } };
 }
 
 /** Token and position embeddings `[rows, new, width]`. */
@@ -50,20 +54,23 @@ export function embed(
   positions: string,
   arithmetic: Arithmetic,
 ) {
-  const { vocab_size, max_target_positions, d_model: width } = weights.config;
-  const tokens = () => weights.tensor("decoder.embed_tokens.weight", vocab_size, width);
+  const { max_target_positions, d_model: width } = weights.config;
   const places = weights.tensor("decoder.embed_positions.weight", max_target_positions, width);
   const place = g.weight("decoder.embed_positions", "float32", [max_target_positions, width], () => bytes(places));
-  let token: string;
+  return g.op("Add", [embedTokens(g, weights, ids, arithmetic), g.op("Gather", [place, positions])]);
+}
+
+/** The embeddings `[…, width]` of `ids`, held in 16 bit but for fp32. */
+export function embedTokens(g: GraphBuilder, weights: NetworkWeights, ids: string, arithmetic: Arithmetic): string {
+  const { vocab_size, d_model: width } = weights.config;
+  const tokens = () => weights.tensor("decoder.embed_tokens.weight", vocab_size, width);
   if (arithmetic === "fp32") {
     const table = g.weight("decoder.embed_tokens", "float32", [vocab_size, width], () => bytes(tokens()));
-    token = g.op("Gather", [table, ids]);
-  } else {
-    const halves = () => bytes(new Float16Array(tokens()));
-    const table = g.weight("decoder.embed_tokens.fp16", "float16", [vocab_size, width], halves);
-    token = g.op("Cast", [g.op("Gather", [table, ids])], { attributes: { to: { int: TYPES.float32 } } });
+    return g.op("Gather", [table, ids]);
   }
-  return g.op("Add", [token, g.op("Gather", [place, positions])]);
+  const halves = () => bytes(new Float16Array(tokens()));
+  const table = g.weight("decoder.embed_tokens.fp16", "float16", [vocab_size, width], halves);
+  return g.op("Cast", [g.op("Gather", [table, ids])], { attributes: { to: { int: TYPES.float32 } } });
 }
 
 /** Query, key and value as one matrix. */

@@ -52,22 +52,23 @@ export class NetworkWeights {
 
   /**
    * The decoder's last LayerNorm and the matrix from it to logits, in two parts: ids below `cut`, and the others. It is
-   * the token embedding, unless a model has one of its own.
+   * the token embedding (`tied`), unless a model has one of its own.
    */
-  logits(cut: number): { norm: Norm; linears: Linear[] } {
+  logits(cut: number): { norm: Norm; linears: Linear[]; tied: boolean } {
     const { vocab_size, d_model: inputs } = this.config;
     const own = "proj_out.weight";
+    const tied = !this.#tensors.has(own);
     const all = () =>
-      this.#tensors.has(own)
-        ? this.#tensors.read(own, [vocab_size, inputs])
-        : this.tensor("decoder.embed_tokens.weight", vocab_size, inputs);
+      tied
+        ? this.tensor("decoder.embed_tokens.weight", vocab_size, inputs)
+        : this.#tensors.read(own, [vocab_size, inputs]);
     const part = (name: string, from: number, to: number): Linear => ({
       ...{ name: `logits.${name}`, inputs, outputs: to - from },
       get weights() {
         return all().subarray(from * inputs, to * inputs);
       },
     });
-    return this.#feed("decoder.layer_norm", [part("text", 0, cut), part("rest", cut, vocab_size)]);
+    return { ...this.#feed("decoder.layer_norm", [part("text", 0, cut), part("rest", cut, vocab_size)]), tied };
   }
 
   #layer(prefix: string): EncoderLayer {

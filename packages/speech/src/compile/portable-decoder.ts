@@ -1,4 +1,4 @@
-import { chooseToken, type Vocabulary } from "./build-token-choice.ts";
+import { chooseToken, textFigures, type Vocabulary } from "./build-token-choice.ts";
 import { attend, crossShape, takeCross } from "./cross-attention.ts";
 import { decoderLayers, embed } from "./decoder-layers.ts";
 import { arithmeticGates } from "./gates.ts";
@@ -71,7 +71,7 @@ export function runPrompt(
   });
   const flat = g.op("Reshape", [normed, g.ids(-1, config.d_model)]);
   const hidden = g.op("Gather", [flat, input.wanted]);
-  const [text, rest] = toLogits.map((part) => multiply.apply(hidden, part));
+  const [text, rest] = [toLogits.text, toLogits.rest].map((part) => multiply.apply(hidden, part));
   return { text, rest, held };
 }
 
@@ -108,7 +108,7 @@ export function runStep(
     },
   });
   const hidden = g.op("Reshape", [normed, g.ids(-1, weights.config.d_model)]);
-  const [text, rest] = toLogits.map((part) => multiply.apply(hidden, part));
+  const [text, rest] = [toLogits.text, toLogits.rest].map((part) => multiply.apply(hidden, part));
   return { text, rest, held };
 }
 
@@ -123,7 +123,7 @@ export function chooseNext(
   const int32 = (value: number) => g.constant("int32", [value], []);
   const gates = arithmeticGates(g);
   const logits = {
-    text: g.op("Add", [said.text, said.suppress.text]),
+    text: textFigures(g, g.op("Add", [said.text, said.suppress.text]), vocabulary, gates),
     rest: g.op("Add", [said.rest, said.suppress.rest]),
   };
   const choice = chooseToken(g, vocabulary, logits, said.timed, state, gates);

@@ -66,6 +66,11 @@ export class Projections {
     return bias ? this.#graph.op("Add", [value, bias]) : value;
   }
 
+  /** About the same in 8 bit, whatever the arithmetic, and without the bias. */
+  approximate(x: string, linear: Linear): string {
+    return this.#blocks(x, linear, "");
+  }
+
   #plain(x: string, linear: Linear): string {
     const { name, inputs, outputs } = linear;
     const make = () => bytes(transposed(linear.weights, outputs, inputs));

@@ -4,8 +4,8 @@ import type { ModelFolder } from "../../src/model/read-model-folder.ts";
 
 type TensorEntry = { shape: number[]; values: Float32Array };
 
-/** A Whisper of a few thousand random weights: small enough to compile and run in milliseconds. */
-export function randomModel(folder: string, seed = 1): ModelFolder {
+/** A Whisper of a few thousand random weights: small enough to compile and run in milliseconds. `text`: tokens of text. */
+export function randomModel(folder: string, seed = 1, text = 40): ModelFolder {
   const config = {
     model_type: "whisper" as const,
     d_model: 32,
@@ -16,11 +16,14 @@ export function randomModel(folder: string, seed = 1): ModelFolder {
     num_mel_bins: 8,
     max_source_positions: 10,
     max_target_positions: 32,
-    vocab_size: 64,
+    vocab_size: text + 24,
     median_filter_width: 7,
   };
   writeSafetensors(join(folder, "model.safetensors"), randomTensors(config, seed));
-  const special = { endOfText: 40, startOfTranscript: 41, startOfPrevious: 42, noTimestamps: 43, firstTimestamp: 44 };
+  const special = {
+    ...{ endOfText: text, startOfTranscript: text + 1, startOfPrevious: text + 2 },
+    ...{ noTimestamps: text + 3, firstTimestamp: text + 4 },
+  };
   return {
     folder,
     config,
@@ -30,7 +33,7 @@ export function randomModel(folder: string, seed = 1): ModelFolder {
     windowSamples: 3200,
     framesPerTimestamp: 2,
     secondsPerTimestamp: 0.02,
-    special: { ...special, timestampCount: 11, languages: new Map(), control: [41, 42] },
+    special: { ...special, timestampCount: 11, languages: new Map(), control: [text + 1, text + 2] },
     suppressTokens: [],
     beginSuppressTokens: [],
   } as unknown as ModelFolder;
