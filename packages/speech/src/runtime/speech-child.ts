@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { sessionEnvironment } from "../sessions/session-environment.ts";
+import { sessionEnvironment, YOUNG_MEMORY } from "../sessions/session-environment.ts";
 import type { FromChild, ThreadSettings, ToChild } from "./messages.ts";
 
 export type SpeechChildEvents = {
@@ -14,6 +14,8 @@ export type SpeechChildEvents = {
 /** A child that says nothing for this long, while it has something to do, is taken for dead. */
 const SILENCE_MS = 30_000;
 const GRACE_MS = 50;
+/** glibc gives threads heaps of their own, up to eight a core, and what one frees is not another's: memory creeps up. */
+const FEWER_HEAPS = { MALLOC_ARENA_MAX: "2" };
 
 /** One child process: its channel, its deadlines, and its end. */
 export class SpeechChild {
@@ -32,8 +34,8 @@ export class SpeechChild {
     this.#events = events;
     this.#child = fork(fileURLToPath(new URL("./child-main.ts", import.meta.url)), [], {
       // The parent's own flags (debugger, test runner) are not the child's.
-      execArgv: [],
-      env: sessionEnvironment(),
+      execArgv: [YOUNG_MEMORY],
+      env: { ...FEWER_HEAPS, ...sessionEnvironment() },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     this.#silence = setInterval(() => {

@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { sessionEnvironment } from "../../sessions/session-environment.ts";
+import { sessionEnvironment, YOUNG_MEMORY } from "../../sessions/session-environment.ts";
 import { SpeechError, type SpeechErrorCode } from "../../speech-error.ts";
 import type { Diarization, DiarizationMessage, DiarizationRequest } from "./diarization.ts";
 
@@ -18,8 +18,6 @@ export type DiarizationOptions = {
 
 const CHILD = fileURLToPath(new URL("./child-main.ts", import.meta.url));
 const LAST_WORDS = 2000;
-/** What it makes and throws away is small, but much: V8 would let sixteen megabytes of it gather, thrice. */
-const YOUNG_MEMORY = "--max-semi-space-size=4";
 
 /**
  * Tells the speakers of a recording apart in a process of its own, which ends with it: beside transcription, on another
