@@ -58,7 +58,7 @@ const BENCHES: Record<string, Bench> = {
     run: batch,
   },
   engine: {
-    what: "the engine next to whisper.cpp and transformers.js (--only tiny,base,small,recording,features,ragged,compile, --minutes 30, --rounds 2)",
+    what: "the engine next to whisper.cpp and transformers.js (--only tiny,base,small,recording,features,ragged,compile,int8, --minutes 30, --rounds 2)",
     run: engine,
   },
   equality: { what: "tokens next to those of transformers.js (SCRIBE_TEST_AUDIO, SCRIBE_TEST_MODELS)", run: equality },

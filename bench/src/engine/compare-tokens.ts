@@ -1,18 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type CompiledModel,
-  type LogitsRule,
-  LogMel,
-  type ModelFolder,
-  readModelFolder,
-  suppress,
-  suppressAtBegin,
-  timestampRules,
-} from "@scribe/speech/parts";
+import { LogMel, type ModelFolder, readModelFolder, timestampRules } from "@scribe/speech/parts";
 import { printTable } from "../print-table.ts";
 import { readClips, testModels, toFloats } from "./clips.ts";
+import { decodeGreedily } from "./decode-greedily.ts";
 import { openCompiled } from "./open-compiled.ts";
 import { openTransformersJs } from "./transformers-js.ts";
 
@@ -21,7 +13,6 @@ const MODELS = ["whisper-nano.en", "whisper-tiny.en-relearned"];
 const NEAR = 1e-3;
 /** … in so many of the clips. */
 const MOST_APART = 2;
-const MOST_TOKENS = 224;
 
 /**
  * Greedy tokens of every English clip, one window each, by our compiled graphs in fp32 and by transformers.js'
@@ -43,7 +34,9 @@ export async function compareTokens(): Promise<boolean> {
       const gaps: number[] = [];
       let same = 0;
       for (const { file, samples } of clips) {
-        const ours = await decodeGreedily(model, network, logMel.window(samples, model.windowFrames), timed);
+        const mel = logMel.window(samples, model.windowFrames);
+        const rules = timed ? [timestampRules({ ...model.special, ruleSet: "transformers.js" })] : [];
+        const ours = await decodeGreedily(model, network, mel, rules);
         const theirs = textOf(model, await peer.generate(samples, timed));
         const at = ours.tokens.findIndex((token, i) => token !== theirs[i]);
         const apart = at >= 0 ? at : theirs.length > ours.tokens.length ? ours.tokens.length : -1;
@@ -75,39 +68,4 @@ function textOf({ special }: ModelFolder, ids: readonly number[]): number[] {
   const text = ids.slice(ids[start] === special.noTimestamps ? start + 1 : start);
   const end = text.indexOf(special.endOfText);
   return end < 0 ? text : text.slice(0, end);
-}
-
-/** The most probable tokens, the end's included, and how far the second best logit was below each. */
-async function decodeGreedily(model: ModelFolder, network: CompiledModel, mel: Float32Array, timed: boolean) {
-  const { special } = model;
-  const rules: LogitsRule[] = [suppressAtBegin(model.beginSuppressTokens), suppress(model.suppressTokens)];
-  if (timed) rules.push(timestampRules({ ...special, ruleSet: "transformers.js" }));
-  const prompt = [special.startOfTranscript, ...(timed ? [] : [special.noTimestamps])];
-  const audio = await network.encode(mel, 1);
-  const { state, logits: first } = await network.prefill(audio, [0], [prompt], [prompt.length - 1]);
-  const tokens: number[] = [];
-  const gaps: number[] = [];
-  let logits = first;
-  while (tokens.length < MOST_TOKENS) {
-    for (const rule of rules) rule(logits, tokens);
-    const { best, gap } = twoBest(logits);
-    gaps.push(gap);
-    if (best === special.endOfText) break;
-    tokens.push(best);
-    logits = await network.step(state, [best]);
-  }
-  state.release();
-  audio.release();
-  return { tokens, gaps };
-}
-
-function twoBest(logits: Float32Array): { best: number; gap: number } {
-  let [best, second] = [0, Number.NEGATIVE_INFINITY];
-  for (let i = 1; i < logits.length; i++) {
-    if (logits[i]! > logits[best]!) {
-      second = logits[best]!;
-      best = i;
-    } else if (logits[i]! > second) second = logits[i]!;
-  }
-  return { best, gap: logits[best]! - second };
 }

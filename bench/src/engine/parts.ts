@@ -7,6 +7,7 @@ export const PARTS = {
   features: "log-mel features",
   ragged: "windows of many lengths in one batch",
   compile: "the shapes of large-v3-turbo into graphs",
+  int8: "8 bit next to 32: word errors and tokens",
 } as const;
 
 export type PartName = keyof typeof PARTS;
@@ -31,6 +32,8 @@ export async function runPart(name: PartName, { minutes, rounds }: PartOptions):
       return (await import("./measure-ragged.ts")).measureRagged();
     case "compile":
       return (await import("./compile-turbo.ts")).compileTurbo();
+    case "int8":
+      return (await import("./compare-precisions.ts")).comparePrecisions();
     default:
       throw new Error(`There is no part ${name satisfies never}.`);
   }

@@ -10,7 +10,7 @@ function normalizedWords(text: string): string[] {
 }
 
 /** Words of `said` that `heard` lacks, changes or adds, by the fewest edits. */
-function wordErrors(said: string, heard: string): { errors: number; words: number } {
+export function wordErrors(said: string, heard: string): { errors: number; words: number } {
   const [a, b] = [normalizedWords(said), normalizedWords(heard)];
   let row = Uint32Array.from({ length: b.length + 1 }, (_, j) => j);
   for (const [i, word] of a.entries()) {

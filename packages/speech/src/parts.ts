@@ -9,4 +9,6 @@ export { melFilters } from "./features/mel-filters.ts";
 export { type ModelFolder, readModelFolder } from "./model/read-model-folder.ts";
 export { SharedModel } from "./runtime/shared-model.ts";
 export { CHARACTER_OF_BYTE } from "./tokenizer/byte-alphabet.ts";
+export { findLoop } from "./whisper/guards.ts";
 export { type LogitsRule, suppress, suppressAtBegin, timestampRules } from "./whisper/logits-rules.ts";
+export { randomFrom } from "./whisper/random.ts";
