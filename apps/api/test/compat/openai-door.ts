@@ -17,13 +17,16 @@ export function form(fields: Fields, file: Uint8Array | null = makeWav({ seconds
 
 type Post = { file?: Uint8Array | null; headers?: Record<string, string>; path?: string };
 
-/** An API whose OpenAI door waits no longer than a test does, from the suite's start to its end. */
-export function useOpenAiDoor() {
+/**
+ * An API from the suite's start to its end. What its OpenAI door is asked it answers when it knows, or begins to after
+ * `headersMs`, as it does for real after longer.
+ */
+export function useOpenAiDoor(headersMs: number) {
   let api: TestApi;
   beforeAll(async () => {
     api = await startTestApi(
       { COMPAT_MODEL_ALIASES: "my-whisper=whisper-nano.en" },
-      { foreignHeadersMs: 2_000, foreignFillerMs: 50, slowReaderMs: 500 },
+      { foreignHeadersMs: headersMs, foreignFillerMs: 50, slowReaderMs: 500 },
     );
   }, 60_000);
   afterAll(() => api.stop());

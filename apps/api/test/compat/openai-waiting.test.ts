@@ -6,7 +6,7 @@ import { makeWav, waitFor } from "@scribe/testing";
 import { claim, complete, finish, segment, writeSegments } from "../drive-jobs.ts";
 import { form, SEGMENTS, useOpenAiDoor } from "./openai-door.ts";
 
-const door = useOpenAiDoor();
+const door = useOpenAiDoor(2_000);
 const { post, nextJob } = door;
 
 test("whoever takes nothing of the answer is cut off", async () => {
@@ -79,7 +79,8 @@ describe("while it takes long", () => {
     const file = makeWav({ seconds: 0.7 });
     const [one, two] = [post([], { file }), nextJob().then((id) => [id, post([], { file })] as const)];
     const [id, second] = await two;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Both must have begun to answer: one that comes when the job is done would make another.
+    await Promise.all([one, second]);
     const { rows } = await door.api.db.pool.query("SELECT count(*)::int AS n FROM jobs WHERE status = 'pending'");
     expect(rows[0].n).toBe(1);
     await finish(door.api.db, id, SEGMENTS);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { finish } from "../drive-jobs.ts";
 import { type Fields, SEGMENTS, useOpenAiDoor } from "./openai-door.ts";
 
-const door = useOpenAiDoor();
+const door = useOpenAiDoor(20_000);
 const { post, nextJob } = door;
 
 async function answer(fields: Fields, path?: string): Promise<Response> {
