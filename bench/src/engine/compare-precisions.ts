@@ -12,7 +12,7 @@ import {
 } from "@scribe/speech/parts";
 import { printTable } from "../print-table.ts";
 import { type Clip, readClips, testModels, toFloats } from "./clips.ts";
-import { decodeGreedily, promptOf, twoBest } from "./decode-greedily.ts";
+import { decodeGreedily, type Encoded, promptOf, twoBest } from "./decode-greedily.ts";
 import { openCompiled } from "./open-compiled.ts";
 import { wordErrors } from "./word-errors.ts";
 
@@ -75,34 +75,30 @@ async function compareOn(
   { samples, text }: Clip,
 ): Promise<Compared> {
   const mel = new LogMel(model.features).window(toFloats(samples), model.windowFrames);
-  const rules = [timestampRules({ ...model.special, maximumInitialIndex: 50 })];
-  const [right, other] = [
-    await decodeGreedily(model, wide, mel, rules),
-    await decodeGreedily(model, narrow, mel, rules),
-  ];
+  const maximumInitialIndex = model.generation.max_initial_timestamp_index ?? 50;
+  const rules = [timestampRules({ ...model.special, maximumInitialIndex })];
+  const [right, other] = [await wide.encode(mel, 1), await narrow.encode(mel, 1)];
+  const heard = await decodeGreedily(model, wide, right, rules);
+  const heardInBytes = await decodeGreedily(model, narrow, other, rules);
+  const ids = [...promptOf(model, true), ...heard.tokens];
+  const [ours, theirs] = [await predict(model, wide, right, ids), await predict(model, narrow, other, ids)];
+  right.release();
+  other.release();
   // As the service does it, a text that goes round in circles is cut behind the first round.
   const errors = ({ tokens }: { tokens: number[] }) =>
     wordErrors(text, model.tokenizer.decode(tokens.slice(0, findLoop(tokens))));
-  const ids = [...promptOf(model, true), ...right.tokens];
-  const [ours, theirs] = [await predict(model, wide, mel, ids), await predict(model, narrow, mel, ids)];
+  const { words, errors: wideErrors } = errors(heard);
   return {
-    ...{ words: errors(right).words, wide: errors(right).errors, narrow: errors(other).errors },
+    ...{ words, wide: wideErrors, narrow: errors(heardInBytes).errors },
     ...{ steps: ours.length, same: ours.filter((token, i) => token === theirs[i]).length },
   };
 }
 
 /** The most probable token after each of `ids`. */
-async function predict(
-  model: ModelFolder,
-  network: CompiledModel,
-  mel: Float32Array,
-  ids: number[],
-): Promise<number[]> {
-  const audio = await network.encode(mel, 1);
+async function predict(model: ModelFolder, network: CompiledModel, audio: Encoded, ids: number[]): Promise<number[]> {
   const places = ids.map((_, place) => place);
   const { state, logits } = await network.prefill(audio, [0], [ids], places);
   state.release();
-  audio.release();
   const size = model.config.vocab_size;
   return places.map((place) => twoBest(logits.subarray(place * size, (place + 1) * size)).best);
 }

@@ -34,9 +34,10 @@ export async function compareTokens(): Promise<boolean> {
       const gaps: number[] = [];
       let same = 0;
       for (const { file, samples } of clips) {
-        const mel = logMel.window(samples, model.windowFrames);
+        const audio = await network.encode(logMel.window(samples, model.windowFrames), 1);
         const rules = timed ? [timestampRules({ ...model.special, ruleSet: "transformers.js" })] : [];
-        const ours = await decodeGreedily(model, network, mel, rules);
+        const ours = await decodeGreedily(model, network, audio, rules);
+        audio.release();
         const theirs = textOf(model, await peer.generate(samples, timed));
         const at = ours.tokens.findIndex((token, i) => token !== theirs[i]);
         const apart = at >= 0 ? at : theirs.length > ours.tokens.length ? ours.tokens.length : -1;

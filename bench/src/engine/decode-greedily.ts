@@ -7,17 +7,18 @@ export function promptOf({ special }: ModelFolder, timed: boolean): number[] {
   return [special.startOfTranscript, ...(timed ? [] : [special.noTimestamps])];
 }
 
-/** The most probable tokens, and how far the second best logit was below each, the end's included; `timing`: rules of timestamps, if any. */
+export type Encoded = Awaited<ReturnType<CompiledModel["encode"]>>;
+
+/** A window's most probable tokens, and how far the second best logit was below each, the end's included; `timing`: rules of timestamps, if any. */
 export async function decodeGreedily(
   model: ModelFolder,
   network: CompiledModel,
-  mel: Float32Array,
+  audio: Encoded,
   timing: readonly LogitsRule[],
 ): Promise<{ tokens: number[]; gaps: number[] }> {
   const { special } = model;
   const rules = [suppressAtBegin(model.beginSuppressTokens), suppress(model.suppressTokens), ...timing];
   const prompt = promptOf(model, timing.length > 0);
-  const audio = await network.encode(mel, 1);
   const { state, logits: first } = await network.prefill(audio, [0], [prompt], [prompt.length - 1]);
   const tokens: number[] = [];
   const gaps: number[] = [];
@@ -31,7 +32,6 @@ export async function decodeGreedily(
     logits = await network.step(state, [best]);
   }
   state.release();
-  audio.release();
   return { tokens, gaps };
 }
 

@@ -4,8 +4,19 @@ import type { ModelFolder } from "../../src/model/read-model-folder.ts";
 
 type TensorEntry = { shape: number[]; values: Float32Array };
 
-/** A Whisper of a few thousand random weights: small enough to compile and run in milliseconds. `text`: tokens of text. */
-export function randomModel(folder: string, seed = 1, text = 40): ModelFolder {
+type RandomModelOptions = {
+  /** Tokens of text. */
+  text?: number;
+  /** Changes the tensors, by their names in the file, before they are written. */
+  change?: (tensors: Map<string, TensorEntry>) => void;
+};
+
+/** A Whisper of a few thousand random weights: small enough to compile and run in milliseconds. */
+export function randomModel(
+  folder: string,
+  seed = 1,
+  { text = 40, change = () => {} }: RandomModelOptions = {},
+): ModelFolder {
   const config = {
     model_type: "whisper" as const,
     d_model: 32,
@@ -19,7 +30,9 @@ export function randomModel(folder: string, seed = 1, text = 40): ModelFolder {
     vocab_size: text + 24,
     median_filter_width: 7,
   };
-  writeSafetensors(join(folder, "model.safetensors"), randomTensors(config, seed));
+  const tensors = randomTensors(config, seed);
+  change(tensors);
+  writeSafetensors(join(folder, "model.safetensors"), tensors);
   const special = {
     ...{ endOfText: text, startOfTranscript: text + 1, startOfPrevious: text + 2 },
     ...{ noTimestamps: text + 3, firstTimestamp: text + 4 },

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
@@ -19,52 +19,25 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A model whose tokens are chosen by a list, and the same with logits by a matrix of its own, which has none. */
-async function openBoth(change: (embedding: Float32Array, width: number) => void = () => {}) {
-  const open = async (name: string, prepare: (path: string) => void) => {
+async function openBoth(change: (embedding: Float32Array) => void = () => {}) {
+  const open = async (name: string, ownLogits: boolean) => {
     mkdirSync(join(folder, name));
-    const model = randomModel(join(folder, name), 3, TEXT);
-    const path = join(model.folder, "model.safetensors");
-    changeEmbedding(path, (values) => change(values, model.config.d_model));
-    prepare(path);
-    const options = {
-      modelHash: name,
-      precision: "fp32",
-      alignmentHeads: [],
-      cacheFolder: join(folder, "graphs"),
-    } as const;
-    const files = await compileModel(model, options);
+    const model = randomModel(join(folder, name), 3, {
+      text: TEXT,
+      change(tensors) {
+        const embedding = tensors.get("model.decoder.embed_tokens.weight");
+        if (!embedding) throw new Error("the model has no token embedding");
+        change(embedding.values);
+        if (ownLogits) tensors.set("proj_out.weight", embedding);
+      },
+    });
+    const settings = { precision: "fp32", alignmentHeads: [], cacheFolder: join(folder, "graphs") } as const;
+    const files = await compileModel(model, { modelHash: name, ...settings });
     const graph = readFileSync(files.decoder, "latin1");
     const sessions = { executionProviders: ["cpu"], intraOpThreads: 2 };
     return { model, graph, network: await CompiledModel.open(model, files, [], sessions) };
   };
-  return { listed: await open("listed", () => {}), full: await open("full", nameLogits) };
-}
-
-const EMBEDDING = "model.decoder.embed_tokens.weight";
-
-function readHeader(bytes: Buffer) {
-  const length = Number(bytes.readBigUInt64LE());
-  return { length, header: JSON.parse(bytes.toString("utf8", 8, 8 + length)) };
-}
-
-function changeEmbedding(path: string, change: (values: Float32Array) => void) {
-  const bytes = readFileSync(path);
-  const { length, header } = readHeader(bytes);
-  const [from, to] = header[EMBEDDING].data_offsets;
-  const values = new Float32Array(new Uint8Array(bytes.subarray(8 + length + from, 8 + length + to)).buffer);
-  change(values);
-  bytes.set(new Uint8Array(values.buffer), 8 + length + from);
-  writeFileSync(path, bytes);
-}
-
-/** Names the embedding as the matrix to logits, too. */
-function nameLogits(path: string) {
-  const bytes = readFileSync(path);
-  const { length, header } = readHeader(bytes);
-  const json = Buffer.from(JSON.stringify({ ...header, "proj_out.weight": header[EMBEDDING] }));
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(json.length));
-  writeFileSync(path, Buffer.concat([prefix, json, bytes.subarray(8 + length)]));
+  return { listed: await open("listed", false), full: await open("full", true) };
 }
 
 type Opened = { model: ModelFolder; network: CompiledModel };
@@ -127,8 +100,9 @@ test("where few tokens are allowed, one of them is chosen", async () => {
 });
 
 test("tokens too much alike for 8 bit are told apart by the whole matrix", async () => {
+  const width = 32;
   // The differences lie far below a step of 8 bit: a list would hold any of them.
-  const alike = (embedding: Float32Array, width: number) => {
+  const alike = (embedding: Float32Array) => {
     for (let i = width; i < TEXT * width; i++) embedding[i] = embedding[i % width] + 1e-4 * embedding[i];
   };
   const { listed, full } = await openBoth(alike);
