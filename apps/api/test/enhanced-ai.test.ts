@@ -46,14 +46,14 @@ async function answer(id: string, outputs: Record<string, unknown>): Promise<voi
 
 test("whoever watches sees progress, then all of it", async () => {
   const id = await create({ text: "We met.", tasks: ["summary"] });
-  const watched = collect(readSse(await api.call(`${PATH}/${id}/events`)));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const stream = readSse(await api.call(`${PATH}/${id}/events`));
+  const begun = await collect(stream, ({ event }) => event === "progress");
   const claimed = await claimEnhancement(api.db, id, { workerId: "test", leaseSeconds: 60 });
   const lease = { jobId: id, epoch: claimed?.leaseEpoch ?? 0 };
   await keepStep(api.db, lease, { step: "s", data: {}, progress: 50, promptTokens: 7, completionTokens: 3 });
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  const worked = await collect(stream, ({ event }) => event === "progress");
   await completeEnhancement(api.db, lease, { model: "m", outputs: { summary: "They met." }, warnings: [] });
-  const events = (await watched).filter(({ event }) => event !== undefined);
+  const events = [...begun, ...worked, ...(await collect(stream))].filter(({ event }) => event !== undefined);
   expect(events.map(({ event, data }) => [event, (data as View & { progress: number }).progress])).toEqual([
     ["progress", 0],
     ["progress", 50],

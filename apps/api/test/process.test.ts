@@ -108,7 +108,7 @@ describe("told to end", () => {
     const upload = beginUpload({ url, key });
     const body = formBody([wavPart]);
     upload.sending.write(body.subarray(0, 20_000));
-    await sleep(200);
+    await sleep(500);
 
     api.signal("SIGTERM");
     const last = (await collect(stream)).at(-1);
@@ -141,7 +141,7 @@ describe("told to end", () => {
       const url = await listening(api);
       const upload = beginUpload({ url, key: ADMIN_KEY });
       upload.sending.write(formBody([wavPart]).subarray(0, 20_000));
-      await sleep(200);
+      await sleep(500);
       const startedAt = Date.now();
       for (let i = 0; i < signals; i++) {
         api.signal("SIGTERM");

@@ -146,7 +146,7 @@ describe("a job that is stopped from outside", () => {
     box.parts.held.stopJob(id, "cancelled");
     const before = performance.now();
     expect(await work).toBe("dropped");
-    expect(performance.now() - before).toBeLessThan(500);
+    expect(performance.now() - before).toBeLessThan(5_000);
     const { length } = await box.jobs.events(id, 0, 100);
     await delay(300);
     expect(await box.jobs.events(id, 0, 100)).toHaveLength(length);
@@ -155,7 +155,7 @@ describe("a job that is stopped from outside", () => {
 
   test("notices at its next write that another has it, and there is one result", async () => {
     const other = await box.makeParts("worker-c");
-    const { id } = await box.create({ ...slow, delay_ms: 80, windows: 6 });
+    const { id } = await box.create({ ...slow, delay_ms: 300, windows: 6 });
     const paused = box.work(id);
     await held(id);
     await expireLease(box.db, id);
