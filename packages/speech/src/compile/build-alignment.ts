@@ -45,7 +45,7 @@ export function buildAlignment(g: GraphBuilder, weights: NetworkWeights, options
   const inFloats = new Map<string, string>();
   const held: HeldCross = (where, kind, layer) => {
     const name = `${kind}.${layer}`;
-    const floats = inFloats.get(name) ?? crossInFloats(where, cross, shape, kind, layer);
+    const floats = inFloats.get(name) ?? crossInFloats(where, cross, kind, layer);
     inFloats.set(name, floats);
     return floats;
   };

@@ -13,6 +13,13 @@ export type SessionSettings = {
 };
 
 /**
+ * How long a thread that has nothing to do looks for more before it sleeps. A step of the decoder is hundreds of operators of a
+ * few microseconds each; to wake the other threads for each anew costs a sixth to a quarter of a step of one row. Who looks for as
+ * long as onnxruntime does by itself burns a third of the processor's time, which the lease, the API and other windows want.
+ */
+const SPIN_MICROSECONDS = 30;
+
+/**
  * Opens an ONNX file with the first provider that takes it. Throws `model_unavailable` where there is no such file,
  * `invalid_model` where no provider can load it.
  */
@@ -33,9 +40,7 @@ export async function openSession(
         interOpNumThreads: 1,
         graphOptimizationLevel: "all",
         logSeverityLevel: 3,
-        // Threads that wait by spinning burn a third of the processor's time, which the lease, the API and other windows
-        // want: measured on two cores, decoding takes as long without it alone, and two thirds as long in company.
-        extra: { session: { intra_op: { allow_spinning: "0" } } },
+        extra: { session: { intra_op: { allow_spinning: "1", spin_duration_us: String(SPIN_MICROSECONDS) } } },
         ...options,
       });
     } catch (error) {
