@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import {
   type CompiledModel,
   findLoop,
+  LEAST_AGREEMENT,
   LogMel,
   type ModelFolder,
   randomFrom,
@@ -18,8 +19,6 @@ import { wordErrors } from "./word-errors.ts";
 
 /** The most points of word errors that 8 bit may add, at the upper end of the interval. */
 const MOST_POINTS = 1;
-/** Of steps that are fed the same tokens, in how many the most probable next one must be the same. */
-const LEAST_AGREEMENT = 0.99;
 const RESAMPLES = 10_000;
 
 /**

@@ -3,6 +3,7 @@
 export { PcmFile } from "./audio/pcm-file.ts";
 export { type CompileOptions, compileModel, type GraphForm, type Precision } from "./compile/compile-model.ts";
 export { CompiledModel } from "./compile/compiled-model.ts";
+export { LEAST_AGREEMENT } from "./compile/judge-int8.ts";
 export { openSafetensors, type Safetensors } from "./compile/read-safetensors.ts";
 export { LogMel } from "./features/log-mel.ts";
 export { melFilters } from "./features/mel-filters.ts";

@@ -10,7 +10,7 @@ import { type CompileOptions, compileModel } from "./compile-model.ts";
 import { CompiledModel } from "./compiled-model.ts";
 
 /** Of steps that are fed the same tokens, in how many the most probable next one must be the same. */
-const LEAST_AGREEMENT = 0.99;
+export const LEAST_AGREEMENT = 0.99;
 /** Pieces of the probe: long enough for sentences, beginning at different places so that their texts differ. */
 const PIECE_SECONDS = 10;
 const STRIDE_SECONDS = 2;
