@@ -48,9 +48,8 @@ export function textFigures(
   { endOfText }: Vocabulary,
   gates: Gates = onnxGates(g),
 ): TextFigures {
-  const { maximum, logSum } = reductions(g);
-  const top = maximum(text);
-  return { top, id: gates.placeOf(text, top, endOfText), logSum: logSum(text, top) };
+  const { top, place } = gates.best(text, endOfText);
+  return { top, id: place, logSum: reductions(g).logSum(text, top) };
 }
 
 /**

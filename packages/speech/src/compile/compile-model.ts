@@ -19,7 +19,7 @@ import { hasSignedProducts } from "./signed-products.ts";
 import { WeightFile } from "./weight-file.ts";
 
 /** Raised whenever graphs of the same model would come out otherwise: older ones in the cache are left aside. */
-const COMPILER_VERSION = 8;
+const COMPILER_VERSION = 9;
 
 export type Precision = "fp32" | "fp16" | "int8";
 
