@@ -14,7 +14,7 @@ export type SessionSettings = {
 
 /**
  * How long a thread that has nothing to do looks for more before it sleeps. A step of the decoder is hundreds of operators of a
- * few microseconds each; to wake the other threads for each anew costs a sixth to a quarter of a step of one row. Who looks for as
+ * few microseconds each; to wake the other threads for each anew costs a tenth to a third of a step of one row. Who looks for as
  * long as onnxruntime does by itself burns a third of the processor's time, which the lease, the API and other windows want.
  */
 const SPIN_MICROSECONDS = 30;
