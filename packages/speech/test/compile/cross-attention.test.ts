@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { attend, giveCross, lookAcross } from "../../src/compile/cross-attention.ts";
 import { GraphBuilder } from "../../src/compile/graph-builder.ts";
+import { hasSignedProducts } from "../../src/compile/signed-products.ts";
 
 const SHAPE = { heads: 2, positions: 150, headSize: 16 };
 const WIDTH = SHAPE.heads * SHAPE.headSize;
@@ -90,3 +91,25 @@ describe("cross-attention over keys and values in 8 bit", () => {
     expect((await look(zeros, 1)).bytes).toEqual(new Float32Array(WIDTH));
   });
 });
+
+test.each([
+  ["one row", 1, 64, 1500],
+  ["one long row", 1, 1500, 64],
+  ["several", 3, 64, 1500],
+])(
+  "a processor that says it multiplies bytes exactly does, the largest too: %s",
+  async (_what, rows, inner, columns) => {
+    const g = new GraphBuilder();
+    g.input("left", "uint8", ["rows", "inner"]);
+    g.input("right", "int8", ["inner", "columns"]);
+    g.output("sums", g.op("MatMulInteger", ["left", "right"]), "int32", ["rows", "columns"]);
+    const session = await InferenceSession.create(g.toBytes(), { executionProviders: ["cpu"] });
+    const { sums } = await session.run({
+      left: new Tensor("uint8", new Uint8Array(rows * inner).fill(255), [rows, inner]),
+      right: new Tensor("int8", new Int8Array(inner * columns).fill(127), [inner, columns]),
+    });
+    await session.release();
+    const isExact = (sums.data as Int32Array).every((sum) => sum === 255 * 127 * inner);
+    expect(isExact || !(await hasSignedProducts())).toBe(true);
+  },
+);
