@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import {
   type CompiledModel,
   findLoop,
+  indexOfMaximum,
   LEAST_AGREEMENT,
   LogMel,
   type ModelFolder,
@@ -13,7 +14,7 @@ import {
 } from "@scribe/speech/parts";
 import { printTable } from "../print-table.ts";
 import { type Clip, readClips, testModels, toFloats } from "./clips.ts";
-import { decodeGreedily, type Encoded, promptOf, twoBest } from "./decode-greedily.ts";
+import { decodeGreedily, type Encoded, promptOf } from "./decode-greedily.ts";
 import { openCompiled } from "./open-compiled.ts";
 import { wordErrors } from "./word-errors.ts";
 
@@ -99,7 +100,7 @@ async function predict(model: ModelFolder, network: CompiledModel, audio: Encode
   const { state, logits } = await network.prefill(audio, [0], [ids], places);
   state.release();
   const size = model.config.vocab_size;
-  return places.map((place) => twoBest(logits.subarray(place * size, (place + 1) * size)).best);
+  return places.map((place) => indexOfMaximum(logits.subarray(place * size, (place + 1) * size)));
 }
 
 /** The middle 95 % of the points that 8 bit adds, over clips drawn again and again; the same every time. */

@@ -35,7 +35,7 @@ export async function decodeGreedily(
   return { tokens, gaps };
 }
 
-export function twoBest(logits: Float32Array): { best: number; gap: number } {
+function twoBest(logits: Float32Array): { best: number; gap: number } {
   let [best, second] = [0, Number.NEGATIVE_INFINITY];
   for (let i = 1; i < logits.length; i++) {
     if (logits[i]! > logits[best]!) {

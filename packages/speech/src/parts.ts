@@ -11,5 +11,6 @@ export { type ModelFolder, readModelFolder } from "./model/read-model-folder.ts"
 export { SharedModel } from "./runtime/shared-model.ts";
 export { CHARACTER_OF_BYTE } from "./tokenizer/byte-alphabet.ts";
 export { findLoop } from "./whisper/guards.ts";
+export { indexOfMaximum } from "./whisper/log-softmax.ts";
 export { type LogitsRule, suppress, suppressAtBegin, timestampRules } from "./whisper/logits-rules.ts";
 export { randomFrom } from "./whisper/random.ts";

@@ -26,7 +26,7 @@ export async function openNetworks(
     intraOpNumThreads: settings.intraOpThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    // As all sessions: threads that wait leave the cores to the transcription beside them.
+    // Threads that wait do not look for work at all: the cores are for the transcription beside them.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
   const embedder = await SpeakerEmbedder.open(await findNetwork(folders.embeddingModel), options, trunkRuns);
